@@ -1,0 +1,54 @@
+import test from 'ava'
+import fc from 'fast-check'
+import { Budget } from '../../lib/tcp/budget.ts'
+import { SendQueue } from '../../lib/tcp/send-queue.ts'
+import { randomBytes } from '../_support/random.ts'
+
+test('any part of what is queued can be read, in any order, while chunks come and go', t => {
+  const size = fc.oneof(fc.nat(20), fc.integer({ min: 4000, max: 4200 }), fc.nat(20_000))
+  const step = fc.record({
+    push: size,
+    drop: fc.double({ min: 0, max: 1, noNaN: true }),
+    at: fc.double({ min: 0, max: 1, noNaN: true })
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 100 }), steps => {
+      const budget = new Budget(Infinity)
+      const queue = new SendQueue(budget)
+      let model = Buffer.alloc(0)
+      let seed = 1
+      for (const { push, drop, at } of steps) {
+        const chunk = randomBytes(push, seed++)
+        queue.push(chunk)
+        model = Buffer.concat([model, chunk])
+        const n = Math.floor(drop * drop * model.length)
+        queue.drop(n)
+        model = model.subarray(n)
+        const from = Math.floor(at * model.length)
+        const length = Math.min(3000, model.length - from)
+        const read = new Uint8Array(length + 3)
+        queue.copyTo(read, 3, from, length)
+        if (!model.subarray(from, from + length).equals(read.subarray(3))) return false
+        if (queue.length !== model.length || budget.used !== model.length) return false
+      }
+      queue.clear()
+      return budget.used === 0 && queue.length === 0
+    }),
+    { numRuns: 60 }
+  )
+  t.pass()
+})
+
+test('small chunks are copied, large ones are not', t => {
+  const queue = new SendQueue(new Budget(Infinity))
+  const small = new Uint8Array(100).fill(1)
+  const large = new Uint8Array(4096).fill(1)
+  queue.push(small)
+  queue.push(large)
+  small.fill(2)
+  large.fill(2)
+  const read = new Uint8Array(4196)
+  queue.copyTo(read, 0, 0, 4196)
+  t.is(read[99], 1)
+  t.is(read[100], 2)
+})
