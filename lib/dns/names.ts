@@ -1,0 +1,62 @@
+// Whose name is it? Pure: the cluster's, by whatever spelling a program in a pod could use, or everybody else's.
+import { formatAddress, parseAddress } from '../wire/address.ts'
+import { isService } from './answer.ts'
+import type { ClusterNames } from './cluster-names.ts'
+
+export type Whose =
+  /** Below the cluster domain; `below` are the labels in front of it, `name` is the full name. */
+  | { kind: 'cluster'; name: string; below: string[] }
+  /** A reverse lookup of an address that is the cluster's. */
+  | { kind: 'reverse'; address: string }
+  | { kind: 'foreign' }
+
+const FOREIGN: Whose = { kind: 'foreign' }
+
+/**
+ * Full names end in the cluster domain. `x.svc` and `x.pod` are ours too: there are no such top-level domains.
+ * Any other name is ours only if, with one of a pod's search domains behind it, it is a service that is known here.
+ * @param name lower case, no final dot
+ * @param isClusterAddress true for an address that is reached through the tunnel
+ */
+export function whose(name: string, names: ClusterNames, isClusterAddress: (address: string) => boolean): Whose {
+  const { domain, namespace } = names
+  if (name === domain) return { kind: 'cluster', name, below: [] }
+  if (name.endsWith(`.${domain}`)) {
+    return { kind: 'cluster', name, below: name.slice(0, -domain.length - 1).split('.') }
+  }
+  if (name.endsWith('.arpa')) {
+    const address = addressOf(name)
+    return address !== undefined && isClusterAddress(address) ? { kind: 'reverse', address } : FOREIGN
+  }
+  if (name === '') return FOREIGN
+  const labels = name.split('.')
+  if (labels.length > 1 && (labels.at(-1) === 'svc' || labels.at(-1) === 'pod')) {
+    return { kind: 'cluster', name: `${name}.${domain}`, below: labels }
+  }
+  // The search list of a pod (kubelet, ClusterFirst); its last entry, the bare domain, holds no services but the above.
+  for (const search of [[namespace, 'svc'], ['svc']]) {
+    const below = [...labels, ...search]
+    if (isService(names, below)) return { kind: 'cluster', name: `${below.join('.')}.${domain}`, below }
+  }
+  return FOREIGN
+}
+
+/**
+ * Programs look for a proxy under every search domain (RFC draft WPAD): such a question is never sent into the cluster, where an answer
+ * from whoever runs a pod of that name would take over the laptop's browser.
+ */
+export function isProxyDiscovery(below: readonly string[]): boolean {
+  return below[0] === 'wpad'
+}
+
+/** RFC 1035 §3.5 and RFC 3596 §2.5; undefined if it is no full address. */
+export function addressOf(reverseName: string): string | undefined {
+  if (reverseName.endsWith('.in-addr.arpa')) {
+    const text = reverseName.slice(0, -'.in-addr.arpa'.length).split('.').reverse().join('.')
+    return parseAddress(text) === undefined ? undefined : text
+  }
+  if (!reverseName.endsWith('.ip6.arpa')) return undefined
+  const nibbles = reverseName.slice(0, -'.ip6.arpa'.length).split('.').reverse()
+  if (nibbles.length !== 32 || !nibbles.every(nibble => /^[0-9a-f]$/.test(nibble))) return undefined
+  return formatAddress(Buffer.from(nibbles.join(''), 'hex'), 0, 16)
+}

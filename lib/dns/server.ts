@@ -1,0 +1,209 @@
+// One question, one answer: from the watch, from the cluster's DNS, or from the resolvers that were there before.
+import { type Answer, decode, encode, RECURSION_DESIRED } from 'dns-packet'
+import { dnsTrace } from '../trace.ts'
+import { answerFromWatch, empty, type FromWatch, positive, TTL_S } from './answer.ts'
+import { AnswerCache } from './cache.ts'
+import type { ClusterNames } from './cluster-names.ts'
+import { Forwarder, type Transport } from './forward.ts'
+import { addressesIn, CLASS_IN, type Question, RCODE, rcodeOf, readQuestion, TYPE, typeName } from './message.ts'
+import { isProxyDiscovery, type Whose, whose } from './names.ts'
+import { type Reply, replyTo, UDP_BYTES, udpLimit, writeRcode, writeReply, writeTruncated } from './reply.ts'
+
+/** The cluster's DNS may take this long: whoever asks us waits for 5 s (resolv.conf(5), "timeout"). */
+const CLUSTER_LIMIT_MS = 4000
+/** ExternalNames that lead to ExternalNames; CoreDNS stops after 8 too. */
+const CHASE_MAX = 8
+/** Over TCP a message is as long as its length field allows. */
+const TCP_BYTES = 65_535
+/** Questions under way; a further one is not answered, which is what UDP does under load. */
+const UNDER_WAY_MAX = 1024
+
+export interface ResolverOptions {
+  names: ClusterNames
+  /** Ask the cluster's DNS: a raw question in, the raw answer out. May reject or hang. */
+  cluster(message: Uint8Array): Promise<Uint8Array>
+  /** Who answers all other names: addresses, `address:port`, `[address]:port`; never our own. */
+  upstreams?: readonly string[]
+  /** True for an address that is reached through the tunnel: its reverse lookups are the cluster's. */
+  isClusterAddress?(address: string): boolean
+  /** Told of every address in an answer about a cluster name. */
+  learned?(address: string): void
+  /** Longest time that an answer of the cluster's DNS is kept, in seconds. */
+  cacheTtlMaxS?: number
+}
+
+type Source = 'watch' | 'cluster' | 'cache' | 'upstream' | 'none'
+interface Answered {
+  bytes: Uint8Array
+  source: Source
+}
+
+export class Resolver {
+  readonly #names: ClusterNames
+  readonly #cluster: (message: Uint8Array) => Promise<Uint8Array>
+  readonly #isClusterAddress: (address: string) => boolean
+  readonly #learned: (address: string) => void
+  readonly #cache: AnswerCache
+  readonly #forwarder: Forwarder
+  #underWay = 0
+
+  constructor(options: ResolverOptions) {
+    this.#names = options.names
+    this.#cluster = options.cluster
+    this.#isClusterAddress = options.isClusterAddress ?? (() => false)
+    this.#learned = options.learned ?? (() => {})
+    this.#cache = new AnswerCache(options.cacheTtlMaxS === undefined ? {} : { ttlMaxS: options.cacheTtlMaxS })
+    this.#forwarder = new Forwarder(options.upstreams ?? [])
+  }
+
+  /** Known only after the laptop's own resolver was read: may be set late, and again. */
+  set upstreams(upstreams: readonly string[]) {
+    this.#forwarder.upstreams = upstreams
+  }
+
+  /** The answer to a raw message, at most 1,232 bytes over UDP; undefined if it is no question. Never rejects. */
+  async answer(message: Uint8Array, transport: Transport): Promise<Uint8Array | undefined> {
+    const question = readQuestion(message)
+    if (question === undefined || this.#underWay >= UNDER_WAY_MAX) return undefined
+    if (typeof question === 'number') return writeRcode(message, undefined, question)
+    const began = dnsTrace.hasSubscribers ? performance.now() : 0
+    this.#underWay++
+    let answered: Answered
+    try {
+      answered = await this.#answer(message, question, transport)
+    } catch {
+      answered = { bytes: writeRcode(message, question, RCODE.SERVFAIL), source: 'none' }
+    } finally {
+      this.#underWay--
+    }
+    const { bytes, source } = answered
+    if (dnsTrace.hasSubscribers) {
+      const { name, type } = question
+      dnsTrace.publish({ name, type: typeName(type), source, rcode: rcodeOf(bytes), ms: performance.now() - began })
+    }
+    return bytes
+  }
+
+  async #answer(message: Uint8Array, question: Question, transport: Transport): Promise<Answered> {
+    const owner = whose(question.name, this.#names, this.#isClusterAddress)
+    if (owner.kind === 'foreign') {
+      if (this.#forwarder.cameBack(question.name)) {
+        return { bytes: writeRcode(message, question, RCODE.REFUSED), source: 'none' }
+      }
+      return { bytes: await this.#forwarder.ask(message, transport), source: 'upstream' }
+    }
+    if (question.class !== CLASS_IN) return { bytes: writeRcode(message, question, RCODE.REFUSED), source: 'none' }
+    // RFC 6891 §6.1.3.
+    if ((question.edns?.version ?? 0) > 0) {
+      return { bytes: writeRcode(message, question, RCODE.BADVERS), source: 'none' }
+    }
+    const limit = transport === 'tcp' ? TCP_BYTES : udpLimit(question)
+    const found = owner.kind === 'reverse' ? this.#reverse(owner.address, question) : this.#watched(owner, question)
+    if (found === 'ask') return this.#relay(message, question, owner, limit)
+    const reply = await this.#complete(found, question.type, CHASE_MAX)
+    renameOwner(reply.answers, owner.kind === 'cluster' ? owner.name : '', question.name)
+    for (const { type, data } of [...reply.answers, ...reply.additionals] as { type: string; data: unknown }[]) {
+      if ((type === 'A' || type === 'AAAA') && typeof data === 'string') this.#learned(data)
+    }
+    return { bytes: writeReply(message, question, reply, limit), source: 'watch' }
+  }
+
+  #watched({ below }: Whose & { kind: 'cluster' }, { type }: Question): FromWatch {
+    const found = answerFromWatch(this.#names, below, type)
+    const mayAsk = found === 'ask' && !isProxyDiscovery(below)
+    return found === 'ask' && !mayAsk ? { reply: empty(RCODE.NXDOMAIN, this.#names.domain) } : found
+  }
+
+  #reverse(address: string, { type, name }: Question): FromWatch {
+    const known = this.#names.reverse?.(address) ?? []
+    if (type !== TYPE.PTR || known.length === 0) return 'ask'
+    return { reply: positive(known.map(data => ({ type: 'PTR', name, ttl: TTL_S, data }))) }
+  }
+
+  /** The reply of the watch, with the records that an ExternalName leads to. */
+  async #complete(found: Exclude<FromWatch, 'ask'>, type: number, depth: number): Promise<Reply> {
+    const { reply, chase } = found
+    if (chase === undefined || depth === 0) return reply
+    const target = whose(chase, this.#names, () => false)
+    const isOurs = target.kind === 'cluster' && target.name === chase
+    const next = isOurs ? answerFromWatch(this.#names, target.below, type) : 'ask'
+    try {
+      const more =
+        next === 'ask' ? await this.#askFor(chase, type) : (await this.#complete(next, type, depth - 1)).answers
+      // As CoreDNS: a target in the cluster without such records leaves nothing, any other its CNAME.
+      if (isOurs && more.length === 0) return empty(RCODE.NOERROR, this.#names.domain)
+      return { ...reply, answers: [...reply.answers, ...more] }
+    } catch {
+      return reply // the CNAME alone when nobody can resolve its target
+    }
+  }
+
+  /** The question itself to the cluster's DNS. A short name becomes the full one, and the short one again in the answer. */
+  async #relay(message: Uint8Array, question: Question, owner: Whose, limit: number): Promise<Answered> {
+    const isShort = owner.kind === 'cluster' && owner.name !== question.name
+    if (isShort) {
+      const answers = await this.#askRaw(questionFor(owner.name, question.type))
+      const reply = replyFrom(answers.answer)
+      renameOwner(reply.answers, owner.name, question.name)
+      return { bytes: writeReply(message, question, reply, limit), source: answers.cached ? 'cache' : 'cluster' }
+    }
+    const { answer, cached } = await this.#askRaw(message)
+    const bytes = answer.length > limit ? writeTruncated(message, question) : replyTo(message, question, answer)
+    return { bytes, source: cached ? 'cache' : 'cluster' }
+  }
+
+  async #askFor(name: string, type: number): Promise<Answer[]> {
+    return replyFrom((await this.#askRaw(questionFor(name, type))).answer).answers
+  }
+
+  async #askRaw(message: Uint8Array): Promise<{ answer: Uint8Array; cached: boolean }> {
+    const question = Uint8Array.from(message)
+    question.set([0, 0]) // the id is not part of the question
+    const key = Buffer.from(question).toString('latin1')
+    const found = await this.#cache.get(key, () => within(CLUSTER_LIMIT_MS, this.#cluster(question)))
+    for (const address of addressesIn(found.answer)) this.#learned(address)
+    return found
+  }
+}
+
+function questionFor(name: string, type: number): Uint8Array {
+  const opt: Answer = {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: UDP_BYTES,
+    extendedRcode: 0,
+    ednsVersion: 0,
+    flags: 0,
+    flag_do: false,
+    options: []
+  }
+  return encode({
+    type: 'query',
+    id: 0,
+    flags: RECURSION_DESIRED,
+    questions: [{ name, type: typeName(type) as 'A' }],
+    additionals: [opt]
+  })
+}
+
+/** Throws for an answer that cannot be read. */
+function replyFrom(answer: Uint8Array): Reply {
+  const { answers = [], authorities = [], additionals = [] } = decode(Buffer.from(answer))
+  return { rcode: rcodeOf(answer), answers, authorities, additionals: additionals.filter(({ type }) => type !== 'OPT') }
+}
+
+function renameOwner(records: Answer[], from: string, to: string): void {
+  for (const record of records) if (record.name.toLowerCase() === from) record.name = to
+}
+
+async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer after ${limitMs} ms`)), limitMs)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
