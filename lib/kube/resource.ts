@@ -1,0 +1,59 @@
+// A request to the API server in the words of RBAC: verb, group, resource, namespace. The path follows from them.
+
+/** A kind of object: where it lives and what it is called there. */
+export interface Resource {
+  /** '' is the core group. */
+  group: string
+  version: string
+  resource: string
+}
+
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'patch' | 'delete'
+
+export interface Request extends Resource {
+  verb: Verb
+  subresource?: string
+  /** Without one: cluster-scoped, or all namespaces. */
+  namespace?: string | undefined
+  name?: string
+  query?: Record<string, string>
+  body?: unknown
+}
+
+export const PODS: Resource = { group: '', version: 'v1', resource: 'pods' }
+export const CONFIG_MAPS: Resource = { group: '', version: 'v1', resource: 'configmaps' }
+export const SERVICES: Resource = { group: '', version: 'v1', resource: 'services' }
+export const NODES: Resource = { group: '', version: 'v1', resource: 'nodes' }
+export const NAMESPACES: Resource = { group: '', version: 'v1', resource: 'namespaces' }
+export const EVENTS: Resource = { group: '', version: 'v1', resource: 'events' }
+export const ENDPOINT_SLICES: Resource = { group: 'discovery.k8s.io', version: 'v1', resource: 'endpointslices' }
+export const SERVICE_CIDRS: Resource = { group: 'networking.k8s.io', version: 'v1', resource: 'servicecidrs' }
+export const ACCESS_REVIEWS: Resource = {
+  group: 'authorization.k8s.io',
+  version: 'v1',
+  resource: 'selfsubjectaccessreviews'
+}
+
+export const METHODS: Record<Verb, string> = {
+  get: 'GET',
+  list: 'GET',
+  watch: 'GET',
+  create: 'POST',
+  patch: 'PATCH',
+  delete: 'DELETE'
+}
+
+/** Path and query below the server's own path prefix. */
+export function pathOf(request: Request, prefix: string): string {
+  const { group, version, namespace, resource, name, subresource } = request
+  const parts = [group === '' ? 'api' : `apis/${group}`, version]
+  if (namespace !== undefined) parts.push('namespaces', encodeURIComponent(namespace))
+  parts.push(resource)
+  if (name !== undefined) parts.push(encodeURIComponent(name))
+  if (subresource !== undefined) parts.push(subresource)
+  const query = new URLSearchParams({
+    ...request.query,
+    ...(request.verb === 'watch' ? { watch: 'true' } : {})
+  }).toString()
+  return `${prefix.replace(/\/$/, '')}/${parts.join('/')}${query === '' ? '' : `?${query}`}`
+}

@@ -1,0 +1,106 @@
+// The shadow pod's life: make it, wait for it by watch, tell what keeps it, keep it known as alive, remove it.
+import { KtError } from '../errors.ts'
+import { unavailable } from './api.ts'
+import { ApiStatus, byRbac, statusOf } from './api-error.ts'
+import type { Cluster, ConfigMap, Pod } from './client.ts'
+import { HEARTBEAT_ANNOTATION } from './names.ts'
+import { CONFIG_MAPS, PODS } from './resource.ts'
+import { configMapManifest, podManifest, type ShadowSpec, shadowName } from './shadow-manifest.ts'
+import { untilRunning, type WaitOptions, watchPod } from './shadow-wait.ts'
+
+/** A removed pod is gone after its grace of a second and what the kubelet needs; a dead node never confirms. */
+const REMOVE_LIMIT_MS = 15_000
+
+export type ShadowOptions = ShadowSpec & WaitOptions
+
+/** A running shadow. */
+export interface Shadow {
+  readonly name: string
+  readonly namespace: string
+  readonly uid: string
+  /** Canonical strings, one per family; may be empty when the port answered before the cluster knew them. */
+  readonly podAddresses: string[]
+  readonly nodeName: string
+  /** Tell the cluster that somebody still needs it; throws KtError when that is not possible. */
+  beat(): Promise<void>
+  /** Delete it and what belongs to it. Resolves when it is gone, or with `wait: false` when the deletion is accepted. Never takes longer than 15 s. */
+  remove(options?: { wait?: boolean }): Promise<void>
+}
+
+/** Make a shadow and wait until its container runs. Throws KtError; nothing is then left in the cluster. */
+export async function createShadow(cluster: Cluster, options: ShadowOptions): Promise<Shadow> {
+  const { api, namespace } = cluster
+  const { signal } = options
+  const name = shadowName()
+  const uid = await createPod(cluster, name, options)
+  try {
+    // After the pod, because it belongs to the pod; the kubelet waits for it.
+    await api.call<ConfigMap>(
+      { ...CONFIG_MAPS, verb: 'create', namespace, body: configMapManifest(name, uid, options) },
+      signal
+    )
+    const running = await untilRunning(cluster, name, uid, options)
+    return {
+      name,
+      namespace,
+      uid,
+      podAddresses: running.status?.podIPs?.flatMap(({ ip }) => ip ?? []) ?? [],
+      nodeName: running.spec?.nodeName ?? '',
+      beat: () => beat(cluster, name),
+      remove: how => remove(cluster, name, uid, how?.wait ?? true)
+    }
+  } catch (error) {
+    await remove(cluster, name, uid, false).catch(() => {}) // the first error is the one to tell
+    throw error
+  }
+}
+
+/** The new pod's uid. */
+async function createPod(cluster: Cluster, name: string, options: ShadowOptions): Promise<string> {
+  const { api, namespace } = cluster
+  try {
+    const pod = await api.call<Pod>(
+      { ...PODS, verb: 'create', namespace, body: podManifest(name, options) },
+      options.signal
+    )
+    return pod.metadata?.uid ?? ''
+  } catch (error) {
+    const status = error instanceof KtError ? error.cause : undefined
+    // No answer does not mean that nothing was made; the name is random, so it can only be ours.
+    if (!(status instanceof ApiStatus)) await remove(cluster, name, undefined, false).catch(() => {})
+    else if ([400, 403, 422].includes(status.status) && !byRbac(status))
+      throw new KtError('KT_SHADOW_FAILED', `the cluster does not admit the shadow pod: ${status.message}`, {
+        hint: 'a policy of the namespace forbids it; another one can be given with --namespace',
+        cause: status
+      })
+    throw error
+  }
+}
+
+async function beat({ api, namespace }: Cluster, name: string): Promise<void> {
+  const annotations = { [HEARTBEAT_ANNOTATION]: String(Math.floor(Date.now() / 1000)) }
+  await api.call({ ...PODS, verb: 'patch', namespace, name, body: { metadata: { annotations } } })
+}
+
+async function remove(cluster: Cluster, name: string, uid: string | undefined, wait: boolean): Promise<void> {
+  const { api, namespace } = cluster
+  const limit = AbortSignal.timeout(REMOVE_LIMIT_MS)
+  const [pod, configMap] = await Promise.allSettled([
+    api.call(
+      { ...PODS, verb: 'delete', namespace, name, ...(uid === undefined ? {} : { body: { preconditions: { uid } } }) },
+      limit
+    ),
+    api.call({ ...CONFIG_MAPS, verb: 'delete', namespace, name }, limit) // would be collected too, only later
+  ])
+  // 409: the name is already another pod's. The ConfigMap may lack the right; its owner's end collects it.
+  if (pod.status === 'rejected' && ![404, 409].includes(statusOf(pod.reason))) throw pod.reason
+  if (configMap.status === 'rejected' && !unavailable(configMap.reason)) throw configMap.reason
+  if (!wait || pod.status === 'rejected') return
+  const gone = new AbortController()
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  limit.addEventListener('abort', () => resolve(), { once: true })
+  watchPod(cluster, name, gone.signal, object => {
+    if (object?.metadata?.uid !== uid) resolve()
+  }).catch(reject)
+  await promise.finally(() => gone.abort())
+}
