@@ -1,0 +1,14 @@
+// What the parts of one stack share.
+import type { Clock } from './clock.ts'
+import type { Output } from './output.ts'
+import type { StackStats } from './stats.ts'
+
+export interface Core {
+  readonly clock: Clock
+  /** 32 random bits. */
+  readonly random: () => number
+  readonly output: Output
+  readonly stats: StackStats
+  /** There is something to settle: at the end of the batch, or else soon. */
+  wake(): void
+}

@@ -1,0 +1,50 @@
+// The few system calls that Node.js does not have, through koffi. Loaded when a TUN is opened, not before: the commands
+// that need no TUN then run without a native module.
+import { KtError } from '../errors.ts'
+
+/** Synchronous system calls. A pointer is a number; -1 is failure, and `errno()` then tells why. */
+export interface Libc {
+  ioctl(fd: number, request: number, argument: Uint8Array): number
+  ioctlValue(fd: number, request: number, argument: number): number
+  read(fd: number, pointer: number, length: number): number
+  write(fd: number, pointer: number, length: number): number
+  socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number
+  dup3(from: number, to: number, flags: number): number
+  close(fd: number): number
+  errno(): number
+  /** Where the bytes lie; of use for as long as their ArrayBuffer lives. */
+  addressOf(bytes: Uint8Array): number
+}
+
+export const EPERM = 1
+export const EBADF = 9
+export const EACCES = 13
+export const EBUSY = 16
+export const EBADFD = 77
+export const O_CLOEXEC = 0o2000000
+
+/** Load libc. Rejects with KT_PLATFORM where koffi has no binary for this machine. */
+export async function loadLibc(): Promise<Libc> {
+  try {
+    const { default: koffi } = await import('koffi')
+    const libc = koffi.load(null) // the symbols of this process: glibc or musl, whichever it runs on
+    return {
+      // ioctl is variadic in C, which makes no difference to the callee on x86-64 and arm64 Linux.
+      ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', '_Inout_ uint8_t *']),
+      ioctlValue: libc.func('ioctl', 'int', ['int', 'unsigned long', 'unsigned long']),
+      // A pointer as a number costs no object per call, unlike a subarray.
+      read: libc.func('read', 'int64_t', ['int', 'uintptr_t', 'size_t']),
+      write: libc.func('write', 'int64_t', ['int', 'uintptr_t', 'size_t']),
+      socketpair: libc.func('socketpair', 'int', ['int', 'int', 'int', '_Out_ int32_t *']),
+      dup3: libc.func('dup3', 'int', ['int', 'int', 'int']),
+      close: libc.func('close', 'int', ['int']),
+      errno: () => koffi.errno(),
+      addressOf: bytes => Number(koffi.address(bytes))
+    }
+  } catch (cause) {
+    throw new KtError('KT_PLATFORM', `no native module (koffi) for ${process.platform} on ${process.arch}`, {
+      hint: 'Install again without --omit=optional: koffi ships its binaries as optional dependencies',
+      cause
+    })
+  }
+}

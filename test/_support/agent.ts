@@ -1,0 +1,81 @@
+// The agent as a process of its own, from its bundle, and a session with it over plain TCP.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MuxSession } from '../../lib/mux/session.ts'
+import { clientHandshake } from '../../lib/tunnel/handshake.ts'
+import { Tunnel } from '../../lib/tunnel/tunnel.ts'
+import { bundleAgent } from '../../scripts/bundle-agent.ts'
+
+export interface AgentProcess {
+  child: ChildProcess
+  port: number
+  /** PEM. */
+  privateKey: string
+  /** Lines of its log so far. */
+  log: string[]
+  dial(): Promise<Socket>
+  stop(): Promise<void>
+}
+
+export function keyPair(): { publicKey: string; privateKey: string } {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  return {
+    publicKey: publicKey.export({ type: 'spki', format: 'pem' }) as string,
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
+  }
+}
+
+/** Start the bundle with `node` (default: the one that runs the tests) on a free port of 127.0.0.1. */
+export async function startAgent(env: Record<string, string> = {}, node = process.execPath): Promise<AgentProcess> {
+  const folder = mkdtempSync(join(tmpdir(), 'kt-agent-'))
+  const file = join(folder, 'agent.cjs')
+  writeFileSync(file, await bundleAgent())
+  const { publicKey, privateKey } = keyPair()
+  const child = spawn(node, [file], {
+    env: { KT_LISTEN: '127.0.0.1:0', KT_PUBLIC_KEY: Buffer.from(publicKey).toString('base64'), ...env },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  const log: string[] = []
+  let rest = ''
+  const ready = new Promise<number>((resolve, reject) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      const lines = (rest + String(chunk)).split('\n')
+      rest = lines.pop()!
+      log.push(...lines)
+      for (const line of lines) if (line.startsWith('ready ')) resolve(Number(line.slice(6)))
+    })
+    child.on('exit', code => reject(new Error(`the agent ended with ${code}: ${log.join(' | ')}`)))
+  })
+  const port = await ready
+  return {
+    child,
+    port,
+    privateKey,
+    log,
+    async dial() {
+      const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+      await once(socket, 'connect')
+      return socket
+    },
+    async stop() {
+      rmSync(folder, { recursive: true, force: true })
+      if (child.exitCode !== null || child.signalCode !== null) return
+      const exited = once(child, 'exit')
+      child.kill('SIGTERM')
+      await exited
+    }
+  }
+}
+
+export async function tunnelTo(
+  agent: AgentProcess
+): Promise<{ tunnel: Tunnel; session: MuxSession; instance: string }> {
+  const { carrier, instance } = await clientHandshake(await agent.dial(), { privateKey: agent.privateKey })
+  const session = new MuxSession(carrier, { role: 'client', onStream: stream => stream.reset('refused') })
+  return { tunnel: new Tunnel(session), session, instance }
+}
