@@ -1,0 +1,131 @@
+// spec.md, "What is on the way": how much may be sent that the peer has not acknowledged. Measured as BBR does it, without its phases.
+
+/** Never less than this on the way, bytes: one gathered write, and more than a receiver leaves unacknowledged. */
+export const LEAST_FLIGHT = 65_536
+/** Never more, bytes: 200 MB/s over 80 ms. */
+export const MAX_FLIGHT = 16_777_216
+/** Until something is measured, bytes. */
+export const FIRST_FLIGHT = 262_144
+/** Time in hops that are scheduled rather than clocked, ms. More gains nothing on a loaded computer and delays an echo by as much. */
+const HOP_MS = 4
+/** A delivery rate is taken over at least this, ms, and over a round trip: a burst through a kernel's buffer is not a rate. */
+const SAMPLE_MS = 20
+/** A delivery rate counts for one to two of these, ms. */
+const RATE_MS = 1_000
+/** The shortest round trip is believed for this long, ms. */
+const ROUND_TRIP_MS = 10_000
+/** One mark of the send time per so many bytes. */
+const MARK_BYTES = 16_384
+/** Marks kept: MAX_FLIGHT and what groups 1 and 2 add, with room to spare. */
+const MAX_MARKS = 4_096
+
+/** Of a position in the stream of frames: when it was sent. */
+interface Mark {
+  end: number
+  sentAt: number
+}
+
+export class Flight {
+  /** Bytes of frames sent since the session began. */
+  sent = 0
+  /** Of these, acknowledged. */
+  acked = 0
+  #marked = 0
+  #marks: Mark[] = []
+  #firstMark = 0
+  // The sample that is being taken: what was acknowledged when it began, and whether the bound, not a lack of bytes, set the pace.
+  #sampleAcked = 0
+  #sampleAt = 0
+  #full = false
+  #rate = 0
+  #earlierRate = 0
+  #rateSince = 0
+  #bound = FIRST_FLIGHT
+  #probed = false
+  #roundTripAt = Number.NEGATIVE_INFINITY
+  /** Shortest recent round trip, ms; 0 until one is known. */
+  roundTripMs = 0
+
+  /** Bytes that streams in bulk may have on the way. */
+  get bound(): number {
+    return this.#bound
+  }
+  get onTheWay(): number {
+    return this.sent - this.acked
+  }
+  /** Bytes per second, the best of the last one to two seconds. */
+  get rate(): number {
+    return Math.max(this.#rate, this.#earlierRate) * 1_000
+  }
+
+  /** The bound has just held somebody back. */
+  heldBack(): void {
+    this.#full = true
+  }
+
+  /** The shortest round trip is too old to be believed. */
+  stale(now: number): boolean {
+    return now - this.#roundTripAt > ROUND_TRIP_MS
+  }
+
+  transmitted(bytes: number, now: number): void {
+    this.sent += bytes
+    if (this.sent - this.#marked < MARK_BYTES || this.#marks.length - this.#firstMark >= MAX_MARKS) return
+    this.#marked = this.sent
+    this.#marks.push({ end: this.sent, sentAt: now })
+  }
+
+  /** The peer has received everything up to `position`. False: it cannot have. */
+  acknowledged(position: number, now: number): boolean {
+    if (position > this.sent || position < this.acked) return false
+    this.acked = position
+    let last: Mark | undefined
+    while (this.#firstMark < this.#marks.length && this.#marks[this.#firstMark]!.end <= position) {
+      last = this.#marks[this.#firstMark]!
+      this.#firstMark += 1
+    }
+    if (this.#firstMark > 256) {
+      this.#marks = this.#marks.slice(this.#firstMark)
+      this.#firstMark = 0
+    }
+    if (last !== undefined) this.roundTrip(now - last.sentAt, now, false)
+    return true
+  }
+
+  /** A round trip was measured. `alone`: nothing of ours was in its way, so that it replaces what was believed. */
+  roundTrip(ms: number, now: number, alone: boolean): void {
+    if (alone || this.roundTripMs === 0 || ms <= this.roundTripMs) {
+      this.roundTripMs = Math.max(ms, 0.01)
+      this.#roundTripAt = now
+      this.#measure()
+    }
+  }
+
+  /** All that came at `now` has been looked at. (A process that was kept waiting finds many ACKs at once: they are one sample.) */
+  settle(now: number): void {
+    const tookMs = now - this.#sampleAt
+    if (tookMs < Math.max(SAMPLE_MS, this.roundTripMs)) return
+    const rate = (this.acked - this.#sampleAcked) / tookMs
+    const full = this.#full
+    this.#sampleAcked = this.acked
+    this.#sampleAt = now
+    this.#full = false
+    // A sender without enough to send proves only that the way is at least this fast.
+    if (full) this.#probed = true
+    else if (rate < Math.max(this.#rate, this.#earlierRate)) return
+    if (now - this.#rateSince > RATE_MS) {
+      this.#earlierRate = now - this.#rateSince > 2 * RATE_MS ? 0 : this.#rate
+      this.#rate = 0
+      this.#rateSince = now
+    }
+    this.#rate = Math.max(this.#rate, rate)
+    this.#measure()
+  }
+
+  #measure(): void {
+    const rate = Math.max(this.#rate, this.#earlierRate)
+    if (rate === 0) return
+    const bytes = rate * (2 * this.roundTripMs + HOP_MS)
+    this.#bound = Math.min(MAX_FLIGHT, Math.max(this.#probed ? LEAST_FLIGHT : FIRST_FLIGHT, bytes))
+  }
+}

@@ -1,0 +1,396 @@
+// The mux without streams of Node, without timers and without a clock: bytes and the time in, frames out. spec.md is the law.
+
+import { ControlQueue } from './control-queue.ts'
+import { Budget, ReceiveWindow } from './credit.ts'
+import { Decoder, type FrameSink } from './decoder.ts'
+import { Flight, LEAST_FLIGHT } from './flight.ts'
+import {
+  ACK,
+  CREDIT,
+  DATA,
+  FIN,
+  GOAWAY,
+  type GoAwayCode,
+  goAwayCode,
+  goAwayNumber,
+  MAX_DATA,
+  MAX_REQUEST,
+  MAX_STREAM_ID,
+  OPEN,
+  OPENER_CREDIT,
+  PING,
+  PONG,
+  RESET,
+  type ResetCode,
+  resetCode,
+  resetNumber,
+  setU32,
+  setU64,
+  u32,
+  u64
+} from './frame.ts'
+import { GATHER_BYTES, Gather } from './gather.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { Scheduler } from './scheduler.ts'
+import { DEAF, type StreamEvents, StreamState } from './stream-state.ts'
+
+/** Streams that one side may have open: far more than a laptop's port range gives at once to one program. */
+export const MAX_STREAMS = 8_192
+/** An ACK is due from so many unacknowledged bytes on, when ACK_MS have passed since the last; and at once from ACK_NOW_BYTES on. */
+const ACK_BYTES = 16_384
+const ACK_NOW_BYTES = 524_288
+const ACK_MS = 2
+export type Role = 'client' | 'agent'
+
+export interface ProtocolEvents {
+  /** The peer has opened a stream: give it its `events` before anything else. The request is valid during the call. */
+  opened(stream: StreamState, request: Uint8Array): void
+  /** The session is over: our own fault report (`theirs` false) or the peer's goodbye. Called once. */
+  over(code: GoAwayCode, theirs: boolean): void
+}
+
+export class Protocol implements FrameSink {
+  readonly #events: ProtocolEvents
+  readonly #decoder = new Decoder(this)
+  readonly #budget = new Budget()
+  readonly #scheduler = new Scheduler()
+  readonly #gather = new Gather()
+  readonly #streams = new Map<number, StreamState>()
+  readonly flight = new Flight()
+  #ourNextId: number
+  #theirNextId: number
+  #ourStreams = 0
+  #theirStreams = 0
+  readonly #control = new ControlQueue()
+  readonly #heartbeat: Heartbeat
+  #creditDue: StreamState[] = []
+  #taken: StreamState[] = []
+  #now: number
+  #received = 0
+  #ackSent = 0
+  #ackSentAt = 0
+  #pong: Uint8Array | undefined
+  over = false
+
+  constructor(role: Role, now: number, events: ProtocolEvents) {
+    this.#events = events
+    this.#ourNextId = role === 'client' ? 1 : 2
+    this.#theirNextId = role === 'client' ? 2 : 1
+    this.#now = now
+    this.#heartbeat = new Heartbeat(now)
+  }
+
+  /** The last PING that was answered, ms; 0 before the first. */
+  get roundTripMs(): number {
+    return this.#heartbeat.roundTripMs
+  }
+  get streams(): number {
+    return this.#streams.size
+  }
+  get promisedBytes(): number {
+    return this.#budget.promised
+  }
+  get receivedBytes(): number {
+    return this.#received
+  }
+
+  /** When `timeout` wants to be called, on the scale of `now`. */
+  get deadline(): number {
+    if (this.over) return Number.POSITIVE_INFINITY
+    const { deadline } = this.#heartbeat
+    return this.#received - this.#ackSent < ACK_BYTES ? deadline : Math.min(deadline, this.#ackSentAt + ACK_MS)
+  }
+
+  /** Time has passed; ask `transmit` afterwards. */
+  timeout(now: number): void {
+    this.#now = now
+    if (this.over) return
+    const due = this.#heartbeat.timeout(now)
+    if (due === 'dead') this.end('timeout')
+    else if (due === 'ping') this.#ping(now)
+  }
+
+  /** Bytes from the carrier. Their memory is handed on to the readers of streams. */
+  arrive(bytes: Uint8Array, now: number): void {
+    if (this.over) return
+    this.#now = now
+    this.#heartbeat.heard(now)
+    this.#received += bytes.length
+    if (!this.#decoder.push(bytes)) this.end('protocol')
+    this.flight.settle(now)
+  }
+
+  /** Open a stream, or say why not. The request is copied. */
+  open(request: Uint8Array, events: StreamEvents): StreamState | ResetCode {
+    if (this.over) return 'closed'
+    if (this.#ourNextId > MAX_STREAM_ID) {
+      this.end('exhausted')
+      return 'closed'
+    }
+    if (request.length > MAX_REQUEST) throw new RangeError(`a request has at most ${MAX_REQUEST} bytes`)
+    const window = this.#ourStreams < MAX_STREAMS ? this.#budget.first() : 0
+    if (window === 0) return 'limit'
+    const id = this.#ourNextId
+    this.#ourNextId += 2
+    this.#ourStreams += 1
+    const stream = new StreamState(id, OPENER_CREDIT, new ReceiveWindow(this.#budget, window, window), events)
+    this.#streams.set(id, stream)
+    const payload = new Uint8Array(4 + request.length)
+    setU32(payload, 0, window)
+    payload.set(request, 4)
+    this.#control.push(OPEN, id, payload)
+    return stream
+  }
+
+  /** Queue bytes; `taken` is reported when all of them are in frames. Their memory must stay as it is. */
+  send(stream: StreamState, chunks: readonly Uint8Array[], now: number): void {
+    if (stream.gone) return
+    for (const bytes of chunks) stream.enqueue(bytes)
+    if (stream.queued === 0) this.#taken.push(stream)
+    else this.#scheduler.activate(stream, now)
+  }
+
+  /** No more bytes from us. All that was sent must have been taken. */
+  finish(stream: StreamState): void {
+    if (stream.gone || stream.finished) return
+    stream.finished = true
+    this.#control.push(FIN, stream.id, NOTHING)
+    if (stream.ended) this.#drop(stream)
+  }
+
+  reset(stream: StreamState, code: ResetCode): void {
+    if (stream.gone) return
+    this.#drop(stream)
+    this.#queueReset(stream.id, code)
+  }
+
+  /** Bytes of the stream have been read: credit may be due. True: it is, transmit. */
+  read(stream: StreamState): boolean {
+    // What a stream leaves to be read counts until somebody has read it.
+    if (stream.gone && stream.events.kept() === 0) stream.receive.release()
+    if (stream.gone || stream.ended || stream.creditNoted) return false
+    if (stream.receive.due(stream.events.kept()) === 0) return false
+    stream.creditNoted = true
+    this.#creditDue.push(stream)
+    return true
+  }
+
+  /** The session is over: GOAWAY is the last frame, all streams are gone. */
+  end(code: GoAwayCode): void {
+    if (this.over) return
+    if (code !== 'lost') {
+      if (code === 'flood') this.#control.clear()
+      this.#control.push(GOAWAY, 0, number32(goAwayNumber(code)))
+    }
+    this.#finishSession(code, false)
+  }
+
+  /** What is due now, at most about GATHER_BYTES, as pieces for one write; empty when nothing is. Ask again until it is empty. */
+  transmit(now: number): Uint8Array[] {
+    this.#now = now
+    this.#transmitControl(now)
+    if (!this.over) this.#transmitData(now)
+    if (this.#gather.bytes > 0) this.flight.transmitted(this.#gather.bytes, now)
+    return this.#gather.finish()
+  }
+
+  /** Report what `transmit` has emptied. Apart from it, because the readers of the report may send at once. */
+  report(): void {
+    if (this.#taken.length === 0) return
+    const taken = this.#taken
+    this.#taken = []
+    for (const stream of taken) if (!stream.gone) stream.events.taken()
+  }
+
+  // ---- FrameSink -------------------------------------------------------------------------------------------------
+
+  data(id: number, bytes: Uint8Array): boolean {
+    const stream = this.#streams.get(id)
+    if (stream === undefined) return this.#known(id) || this.#violation('protocol')
+    if (stream.ended) return this.#violation('protocol')
+    if (!stream.receive.arrive(bytes.length)) return this.#violation('credit')
+    stream.events.data(bytes)
+    return !this.over
+  }
+
+  control(type: number, id: number, payload: Uint8Array): boolean {
+    switch (type) {
+      case OPEN:
+        return this.#openArrives(id, payload)
+      case PING:
+        this.#pong = payload.slice()
+        return true
+      case PONG:
+        return this.#pongArrives(payload)
+      case ACK:
+        return this.#ackArrives(u64(payload, 0))
+      case GOAWAY:
+        this.#finishSession(goAwayCode(u32(payload, 0)), true)
+        return false
+    }
+    const stream = this.#streams.get(id)
+    if (stream === undefined) return this.#known(id) || this.#violation('protocol')
+    if (type === CREDIT) return this.#creditArrives(stream, u32(payload, 0))
+    if (type === FIN) return this.#finArrives(stream)
+    const { events } = stream
+    this.#drop(stream)
+    events.reset(resetCode(u32(payload, 0)))
+    return !this.over
+  }
+
+  #openArrives(id: number, payload: Uint8Array): boolean {
+    if (id % 2 !== this.#theirNextId % 2 || id < this.#theirNextId) return this.#violation('protocol')
+    this.#theirNextId = id + 2
+    const window = this.#theirStreams < MAX_STREAMS ? this.#budget.first() : 0
+    if (window === 0) {
+      this.#queueReset(id, 'limit')
+      return !this.over
+    }
+    const receive = new ReceiveWindow(this.#budget, window, OPENER_CREDIT)
+    const stream = new StreamState(id, u32(payload, 0), receive, DEAF)
+    this.#streams.set(id, stream)
+    this.#theirStreams += 1
+    this.#events.opened(stream, payload.subarray(4))
+    this.read(stream) // the opener's credit is raised at once
+    return !this.over
+  }
+
+  #pongArrives(payload: Uint8Array): boolean {
+    const measured = this.#heartbeat.pong(payload, this.#now)
+    if (measured !== undefined) this.flight.roundTrip(measured.ms, this.#now, measured.alone)
+    return true
+  }
+
+  #ackArrives(position: number): boolean {
+    return this.flight.acknowledged(position, this.#now) || this.#violation('protocol')
+  }
+
+  #creditArrives(stream: StreamState, credit: number): boolean {
+    if (credit === 0 || stream.credit + credit > Number.MAX_SAFE_INTEGER) return this.#violation('protocol')
+    stream.credit += credit
+    this.#scheduler.activate(stream, this.#now)
+    return true
+  }
+
+  #finArrives(stream: StreamState): boolean {
+    if (stream.ended) return this.#violation('protocol')
+    stream.ended = true
+    const { events } = stream
+    if (stream.finished) this.#drop(stream)
+    events.ended()
+    return !this.over
+  }
+
+  /** Whether the id has been in use, so that frames for it may still be on the way. */
+  #known(id: number): boolean {
+    return id < (id % 2 === this.#ourNextId % 2 ? this.#ourNextId : this.#theirNextId)
+  }
+
+  #violation(code: GoAwayCode): boolean {
+    this.end(code)
+    return false
+  }
+
+  // ---- sending -----------------------------------------------------------------------------------------------------
+
+  #queueReset(id: number, code: ResetCode): void {
+    this.#control.push(RESET, id, number32(resetNumber(code)))
+    if (this.#control.flooded) this.end('flood')
+  }
+
+  #transmitControl(now: number): void {
+    const gather = this.#gather
+    if (this.#pong !== undefined && !this.over) {
+      gather.header(PONG, 8, 0)
+      gather.append(this.#pong)
+      this.#pong = undefined
+    }
+    this.#control.move(gather)
+    if (this.over) return
+    this.#transmitCredit(now)
+    const unacknowledged = this.#received - this.#ackSent
+    if (unacknowledged >= ACK_NOW_BYTES || (unacknowledged >= ACK_BYTES && now - this.#ackSentAt >= ACK_MS)) {
+      gather.header(ACK, 8, 0)
+      const { slab, at } = gather.reserve(8)
+      setU64(slab, at, this.#received)
+      this.#ackSent = this.#received
+      this.#ackSentAt = now
+    }
+  }
+
+  #transmitCredit(now: number): void {
+    if (this.#creditDue.length === 0) return
+    for (const stream of this.#creditDue) {
+      stream.creditNoted = false
+      if (stream.gone || stream.ended) continue
+      const credit = stream.receive.give(stream.events.kept(), now, this.flight.roundTripMs)
+      if (credit === 0) continue
+      this.#gather.header(CREDIT, 4, stream.id)
+      const { slab, at } = this.#gather.reserve(4)
+      setU32(slab, at, credit)
+    }
+    this.#creditDue = []
+  }
+
+  #transmitData(now: number): void {
+    const { flight } = this
+    while (this.#gather.bytes < GATHER_BYTES) {
+      const ahead = flight.onTheWay + this.#gather.bytes
+      const bound = this.#heartbeat.probing ? 0 : flight.bound
+      const bulk = ahead < bound
+      const stream = this.#scheduler.next(ahead < flight.bound * 2, bulk)
+      if (stream === undefined) {
+        if (!bulk) this.#heldBack(now)
+        return
+      }
+      // The first frame may be as long as frames are; what joins it fills the write up.
+      const room = this.#gather.bytes === 0 ? MAX_DATA : GATHER_BYTES - this.#gather.bytes
+      const length = Math.min(stream.queued, stream.credit, room, this.#scheduler.limit(stream))
+      this.#gather.header(DATA, length, stream.id)
+      stream.move(length, this.#gather)
+      this.#scheduler.sent(stream, length)
+      if (stream.queued === 0) this.#taken.push(stream)
+    }
+  }
+
+  #heldBack(now: number): void {
+    this.flight.heldBack()
+    if (this.#heartbeat.probing) {
+      if (this.#heartbeat.answered && this.flight.onTheWay <= LEAST_FLIGHT) this.#ping(now)
+    } else if (this.flight.stale(now)) this.#heartbeat.probe(now)
+  }
+
+  #ping(now: number): void {
+    this.#control.push(PING, 0, this.#heartbeat.ping(now, this.flight.onTheWay <= LEAST_FLIGHT))
+  }
+
+  // ---- the end -----------------------------------------------------------------------------------------------------
+
+  #drop(stream: StreamState): void {
+    if (stream.gone) return
+    stream.gone = true
+    stream.discard()
+    if (stream.events.kept() === 0) stream.receive.release()
+    this.#streams.delete(stream.id)
+    if (stream.id % 2 === this.#ourNextId % 2) this.#ourStreams -= 1
+    else this.#theirStreams -= 1
+  }
+
+  #finishSession(code: GoAwayCode, theirs: boolean): void {
+    if (this.over) return
+    this.over = true
+    for (const stream of [...this.#streams.values()]) {
+      this.#drop(stream)
+      stream.events.reset('closed')
+    }
+    this.#events.over(code, theirs)
+  }
+}
+
+const NOTHING = new Uint8Array(0)
+
+function number32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4)
+  setU32(bytes, 0, value)
+  return bytes
+}

@@ -1,0 +1,62 @@
+// spec.md, "Order of sending": streams that send little before streams that send much, and those in fair turns (RFC 8290 §4).
+import type { StreamState } from './stream-state.ts'
+
+/** Bytes that one stream sends before the next has its turn: half a DATA frame. */
+export const QUANTUM = 32_768
+/** A stream that sent less than this in SPARSE_MS goes before the others, bytes: a screen of text, a request, its headers. */
+export const SPARSE_BYTES = 16_384
+export const SPARSE_MS = 100
+
+export class Scheduler {
+  readonly #sparse: StreamState[] = []
+  readonly #bulk: StreamState[] = []
+
+  /** Bytes or credit have come: the stream queues up unless it already does. */
+  activate(stream: StreamState, now: number): void {
+    if (stream.place !== 'none' || !stream.sendable) return
+    if (now - stream.recentSince > SPARSE_MS) {
+      stream.recentSince = now
+      stream.recentBytes = 0
+    }
+    stream.turn = QUANTUM
+    if (stream.recentBytes < SPARSE_BYTES) {
+      stream.place = 'sparse'
+      this.#sparse.push(stream)
+    } else {
+      stream.place = 'bulk'
+      this.#bulk.push(stream)
+    }
+  }
+
+  /** Who sends next, without taking it off its queue; `bulk` false: only a sparse one. */
+  next(sparse: boolean, bulk: boolean): StreamState | undefined {
+    for (;;) {
+      const queue = sparse && this.#sparse.length > 0 ? this.#sparse : this.#bulk
+      if (queue === this.#bulk && !bulk) return undefined
+      const stream = queue[0]
+      if (stream === undefined) return undefined
+      if (!stream.sendable) {
+        queue.shift()
+        stream.place = 'none'
+      } else if (stream.turn <= 0 || (queue === this.#sparse && stream.recentBytes >= SPARSE_BYTES)) {
+        // Its turn is over, or it has shown that it is not sparse.
+        queue.shift()
+        stream.turn = QUANTUM
+        stream.place = 'bulk'
+        this.#bulk.push(stream)
+      } else return stream
+    }
+  }
+
+  /** What the stream, as given by `next`, may send at once, bytes. */
+  limit(stream: StreamState): number {
+    if (stream.place === 'sparse') return SPARSE_BYTES
+    // Alone, a stream need not be cut into turns.
+    return this.#bulk.length === 1 ? Number.POSITIVE_INFINITY : QUANTUM
+  }
+
+  sent(stream: StreamState, length: number): void {
+    stream.turn -= length
+    stream.recentBytes += length
+  }
+}

@@ -1,0 +1,101 @@
+// One stream without its Duplex: what is queued to send, what may be sent, what may be received.
+import type { ReceiveWindow } from './credit.ts'
+import type { ResetCode } from './frame.ts'
+import type { Gather } from './gather.ts'
+
+/** How a stream learns what happened. Called while bytes arrive or leave; none of them may throw. */
+export interface StreamEvents {
+  /** Bytes in order; valid as long as the reader keeps them, part of a larger buffer. */
+  data(bytes: Uint8Array): void
+  /** The peer's FIN: no more data. */
+  ended(): void
+  /** The stream is gone: by RESET of the peer, or with the session (`closed`). */
+  reset(code: ResetCode): void
+  /** Everything that was queued is in frames now. */
+  taken(): void
+  /** Received bytes that nobody has read yet. */
+  kept(): number
+}
+
+/** Of a stream whose reader is not there yet. */
+export const DEAF: StreamEvents = {
+  data() {},
+  ended() {},
+  reset() {},
+  taken() {},
+  kept: () => 0
+}
+
+export class StreamState {
+  readonly id: number
+  readonly receive: ReceiveWindow
+  /** Set right after construction, before anything can happen to the stream. */
+  events: StreamEvents
+  /** Bytes that may still be sent. */
+  credit: number
+  /** Bytes waiting to be sent. */
+  queued = 0
+  #queue: Uint8Array[] = []
+  #head = 0
+  #offset = 0
+  /** Our FIN is queued or sent: no more bytes from us. */
+  finished = false
+  /** The peer's FIN has come. */
+  ended = false
+  /** Nothing is sent or reported any more. */
+  gone = false
+  /** In the list of streams whose credit is to be looked at. */
+  creditNoted = false
+  // For the scheduler alone.
+  place: 'none' | 'sparse' | 'bulk' = 'none'
+  turn = 0
+  recentBytes = 0
+  recentSince = Number.NEGATIVE_INFINITY
+
+  constructor(id: number, credit: number, receive: ReceiveWindow, events: StreamEvents) {
+    this.id = id
+    this.credit = credit
+    this.receive = receive
+    this.events = events
+  }
+
+  get sendable(): boolean {
+    return this.queued > 0 && this.credit > 0 && !this.gone
+  }
+
+  enqueue(bytes: Uint8Array): void {
+    if (bytes.length === 0) return
+    this.#queue.push(bytes)
+    this.queued += bytes.length
+  }
+
+  /** Move `length` queued bytes into `gather`. */
+  move(length: number, gather: Gather): void {
+    this.queued -= length
+    this.credit -= length
+    let left = length
+    while (left > 0) {
+      const bytes = this.#queue[this.#head]!
+      const end = Math.min(this.#offset + left, bytes.length)
+      gather.append(this.#offset === 0 && end === bytes.length ? bytes : bytes.subarray(this.#offset, end))
+      left -= end - this.#offset
+      this.#offset = end
+      if (end === bytes.length) {
+        this.#head += 1
+        this.#offset = 0
+      }
+    }
+    if (this.queued === 0) this.#forget()
+  }
+
+  discard(): void {
+    this.queued = 0
+    this.#forget()
+  }
+
+  #forget(): void {
+    this.#queue = []
+    this.#head = 0
+    this.#offset = 0
+  }
+}

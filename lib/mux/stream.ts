@@ -1,0 +1,199 @@
+// A stream as a Node Duplex. Half-open is normal; a RESET is `destroy` with a MuxResetError.
+import { Duplex } from 'node:stream'
+import type { ResetCode } from './frame.ts'
+import type { StreamState } from './stream-state.ts'
+
+/** Bytes a writer may hand in before it is asked to wait, and a reader may leave in Node's own buffer. */
+const BUFFER_BYTES = 131_072
+/** Pieces below this are copied out of the carrier's buffer when they must wait: a slice would keep all of it alive. */
+const KEEP_BYTES = 8_192
+/** Waiting small pieces are put together in blocks of this size, bytes; else the overhead of each would defeat the credit. */
+const BLOCK_BYTES = 16_384
+
+/** The stream was reset, by the peer, by us, or because its session ended (`closed`). */
+export class MuxResetError extends Error {
+  override readonly name = 'MuxResetError'
+  readonly code = 'MUX_RESET'
+  readonly resetCode: ResetCode
+
+  constructor(resetCode: ResetCode) {
+    super(`the stream was reset: ${resetCode}`)
+    this.resetCode = resetCode
+  }
+}
+
+/** What a stream asks of its session. */
+export interface StreamOwner {
+  send(stream: StreamState, chunks: readonly Uint8Array[]): void
+  finish(stream: StreamState): void
+  reset(stream: StreamState, code: ResetCode): void
+  read(stream: StreamState): void
+}
+
+/**
+ * `end()` is FIN, `reset(code)` and `destroy()` before both directions have ended are RESET (`cancel` without an error). An
+ * 'error' nobody listens to is ignored: what a peer does must not end the process.
+ */
+export class MuxStream extends Duplex {
+  readonly #owner: StreamOwner
+  #state: StreamState | undefined
+  #written: ((error?: Error | null) => void) | undefined
+  #wanted = false
+  #waiting: Uint8Array[] = []
+  #waitingBytes = 0
+  // The last block of #waiting, as far as it is our own and has room.
+  #block: Uint8Array | undefined
+  #blockEnd = 0
+  #ended = false
+
+  constructor(owner: StreamOwner) {
+    super({ allowHalfOpen: true, readableHighWaterMark: BUFFER_BYTES, writableHighWaterMark: BUFFER_BYTES })
+    this.#owner = owner
+    this.on('error', ignore)
+  }
+
+  /** For the session: the protocol's side of this stream. */
+  attach(state: StreamState): void {
+    this.#state = state
+  }
+
+  /** The number of the stream in its session; 0 if it never came to be. */
+  get id(): number {
+    return this.#state?.id ?? 0
+  }
+
+  /** End both directions at once; the peer sees `code`. */
+  reset(code: ResetCode): void {
+    this.destroy(new MuxResetError(code))
+  }
+
+  // ---- Duplex ------------------------------------------------------------------------------------------------------
+
+  // Node calls `_read` before it takes bytes out of its buffer, and not at all for the last of them.
+  override read(size?: number): unknown {
+    const bytes: unknown = super.read(size)
+    if (bytes !== null) this.#returnCredit()
+    return bytes
+  }
+
+  override _read(): void {
+    this.#wanted = true
+    while (this.#wanted && this.#waiting.length > 0) {
+      const bytes = this.#waiting.shift()!
+      const whole = bytes === this.#block ? bytes.subarray(0, this.#blockEnd) : bytes
+      if (bytes === this.#block) this.#block = undefined
+      this.#waitingBytes -= whole.length
+      this.#wanted = this.push(whole)
+    }
+    if (this.#ended && this.#waiting.length === 0) this.#pushEnd()
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, callback: (error?: Error | null) => void): void {
+    this.#send([chunk], callback)
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], callback: (error?: Error | null) => void): void {
+    this.#send(
+      chunks.map(({ chunk }) => chunk),
+      callback
+    )
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    if (this.#state !== undefined) this.#owner.finish(this.#state)
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const state = this.#state
+    if (state !== undefined && !state.gone) {
+      this.#owner.reset(state, error === null ? 'cancel' : error instanceof MuxResetError ? error.resetCode : 'reset')
+    }
+    this.#waiting = []
+    this.#waitingBytes = 0
+    this.#block = undefined
+    this.#written?.(error ?? new MuxResetError('cancel'))
+    this.#written = undefined
+    this.#returnCredit() // what was kept for the reader is free
+    callback(error)
+  }
+
+  #send(chunks: Uint8Array[], callback: (error?: Error | null) => void): void {
+    if (this.#state === undefined || this.#state.gone) callback(new MuxResetError('closed'))
+    else {
+      this.#written = callback
+      this.#owner.send(this.#state, chunks)
+    }
+  }
+
+  #pushEnd(): void {
+    this.#ended = false
+    this.push(null)
+  }
+
+  #returnCredit(): void {
+    if (this.#state !== undefined) this.#owner.read(this.#state)
+  }
+
+  // ---- StreamEvents ------------------------------------------------------------------------------------------------
+
+  data(bytes: Uint8Array): void {
+    if (this.destroyed) return
+    if (this.#wanted && this.#waiting.length === 0) {
+      this.#wanted = this.push(pins(bytes) ? Buffer.from(bytes) : bytes)
+      this.#returnCredit()
+    } else this.#wait(bytes)
+  }
+
+  #wait(bytes: Uint8Array): void {
+    this.#waitingBytes += bytes.length
+    if (bytes.length >= KEEP_BYTES) {
+      this.#closeBlock()
+      this.#waiting.push(bytes)
+      return
+    }
+    if (this.#block === undefined || this.#blockEnd + bytes.length > this.#block.length) {
+      const length = this.#waiting.length === 0 ? bytes.length * 2 : BLOCK_BYTES
+      this.#closeBlock()
+      this.#block = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, Math.max(length, 512)))
+      this.#blockEnd = 0
+      this.#waiting.push(this.#block)
+    }
+    this.#block.set(bytes, this.#blockEnd)
+    this.#blockEnd += bytes.length
+  }
+
+  // A block that is followed by another one keeps only its filled part in the list.
+  #closeBlock(): void {
+    if (this.#block === undefined) return
+    this.#waiting[this.#waiting.length - 1] = this.#block.subarray(0, this.#blockEnd)
+    this.#block = undefined
+  }
+
+  ended(): void {
+    this.#ended = true
+    if (this.#waiting.length === 0) this.#pushEnd()
+  }
+
+  taken(): void {
+    const written = this.#written
+    this.#written = undefined
+    written?.()
+  }
+
+  kept(): number {
+    return this.destroyed ? 0 : this.#waitingBytes + this.readableLength
+  }
+
+  /** For the session: the peer has reset the stream, or the session is over. */
+  resetArrives(code: ResetCode): void {
+    this.destroy(new MuxResetError(code))
+  }
+}
+
+/** A small piece of something much larger must not keep it alive while it waits for its reader. */
+function pins(bytes: Uint8Array): boolean {
+  return bytes.length < KEEP_BYTES && bytes.length * 4 < bytes.buffer.byteLength
+}
+
+function ignore(): void {}

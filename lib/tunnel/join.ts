@@ -1,0 +1,41 @@
+// Two byte streams into one conversation: half-close kept, a reset of one resets the other.
+import type { Duplex } from 'node:stream'
+
+/** A socket that can say RST, as `net.Socket` does. */
+interface Resettable {
+  resetAndDestroy(): unknown
+}
+
+/**
+ * Join `a` and `b`. FIN of one is `end()` of the other. When one is destroyed before it has ended both ways, the other is reset:
+ * `resetAndDestroy()` where there is such a thing, else `destroy` with the same error.
+ */
+export function join(a: Duplex, b: Duplex): void {
+  flow(a, b)
+  flow(b, a)
+  // What has ended before nobody will tell.
+  if (a.destroyed) abort(b, new Error('the other end is gone'))
+  if (b.destroyed) abort(a, new Error('the other end is gone'))
+}
+
+/** End both directions of `duplex` at once, with RST where it is a socket. */
+export function abort(duplex: Duplex, error: Error): void {
+  if (duplex.destroyed) return
+  if ('resetAndDestroy' in duplex) (duplex as Duplex & Resettable).resetAndDestroy()
+  else duplex.destroy(error)
+}
+
+function flow(from: Duplex, to: Duplex): void {
+  let failure: Error | undefined
+  from.on('data', (bytes: Uint8Array) => {
+    if (!to.write(bytes)) from.pause()
+  })
+  to.on('drain', () => from.resume())
+  from.on('end', () => to.end())
+  from.on('error', error => {
+    failure = error
+  })
+  from.on('close', () => {
+    if (!from.readableEnded || !from.writableFinished) abort(to, failure ?? new Error('the other end is gone'))
+  })
+}
