@@ -1,5 +1,5 @@
 // The cluster's names from a watch of Services and EndpointSlices, for the resolver.
-import type { ClusterNames, ServiceEndpoint, ServicePort, ServiceRecord } from '../dns/cluster-names.ts'
+import type { AddressOwner, ClusterNames, ServiceEndpoint, ServicePort, ServiceRecord } from '../dns/cluster-names.ts'
 import { unavailable } from './api.ts'
 import type { Cluster, EndpointSlice, Namespace, Service } from './client.ts'
 import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from './resource.ts'
@@ -12,6 +12,9 @@ const SERVICE_LABEL = 'kubernetes.io/service-name'
 export interface WatchedNames extends ClusterNames {
   /** All services, for a list or a suggestion. */
   services(): Iterable<ServiceRecord>
+  /** All namespaces that are known: listed ones, else those in which a service was seen. */
+  namespaces(): Iterable<string>
+  reverse(address: string): AddressOwner[]
   /** After each change; several changes of one moment are one call. */
   onChange: (() => void) | undefined
 }
@@ -82,6 +85,9 @@ class Names implements WatchedNames {
   /** Slice key → the service it belongs to and its ready endpoints. */
   readonly #slices = new Map<string, { service: string; endpoints: ServiceEndpoint[] }>()
   readonly #slicesOf = new Map<string, Set<string>>()
+  /** Address → keys of the services, or of the slices, that have it. */
+  readonly #serviceAt = new Owners()
+  readonly #slicesAt = new Owners()
   readonly #namespaces = new Set<string>()
   #pending: boolean = false
 
@@ -101,6 +107,23 @@ class Names implements WatchedNames {
     yield* this.#services.values()
   }
 
+  *namespaces(): Iterable<string> {
+    yield* this.#namespaces
+  }
+
+  reverse(address: string): AddressOwner[] {
+    const [service] = this.#serviceAt.of(address)
+    if (service !== undefined) return [ownerOf(service)]
+    // Where endpoints are not all known, others may have the address too.
+    if (this.slices !== 'cluster') return []
+    return [...this.#slicesAt.of(address)].flatMap(key => {
+      const slice = this.#slices.get(key)
+      const endpoint = slice?.endpoints.find(each => each.address === address)
+      if (slice === undefined || endpoint === undefined) return []
+      return { ...ownerOf(slice.service), endpoint: { address, hostname: endpoint.hostname } }
+    })
+  }
+
   hasNamespace(namespace: string): boolean {
     return namespace === this.namespace || this.#namespaces.has(namespace)
   }
@@ -113,6 +136,8 @@ class Names implements WatchedNames {
 
   setService(key: string, service: Service | undefined): void {
     const record = service === undefined ? undefined : recordOf(service)
+    for (const address of this.#services.get(key)?.addresses ?? []) this.#serviceAt.remove(address, key)
+    for (const address of record?.addresses ?? []) this.#serviceAt.add(address, key)
     if (record === undefined) this.#services.delete(key)
     else {
       record.endpoints = record.kind === 'Headless' ? this.#endpointsOf(key) : []
@@ -123,12 +148,16 @@ class Names implements WatchedNames {
   }
 
   setSlice(key: string, slice: EndpointSlice | undefined): void {
-    const before = this.#slices.get(key)?.service
+    const known = this.#slices.get(key)
+    const before = known?.service
+    for (const { address } of known?.endpoints ?? []) this.#slicesAt.remove(address, key)
     const name = slice?.metadata?.labels?.[SERVICE_LABEL]
     const after = name === undefined ? undefined : `${slice?.metadata?.namespace}/${name}`
     if (before !== undefined && before !== after) this.#forget(key, before)
     if (slice !== undefined && after !== undefined) {
-      this.#slices.set(key, { service: after, endpoints: endpointsOf(slice) })
+      const endpoints = endpointsOf(slice)
+      this.#slices.set(key, { service: after, endpoints })
+      for (const { address } of endpoints) this.#slicesAt.add(address, key)
       const keys = this.#slicesOf.get(after)
       if (keys === undefined) this.#slicesOf.set(after, new Set([key]))
       else keys.add(key)
@@ -162,6 +191,33 @@ class Names implements WatchedNames {
       this.onChange?.()
     })
   }
+}
+
+/** Address → keys, several for one address: a pod may be an endpoint of many services. */
+class Owners {
+  readonly #keys = new Map<string, Set<string>>()
+
+  of(address: string): ReadonlySet<string> {
+    return this.#keys.get(address) ?? new Set()
+  }
+
+  add(address: string, key: string): void {
+    const keys = this.#keys.get(address)
+    if (keys === undefined) this.#keys.set(address, new Set([key]))
+    else keys.add(key)
+  }
+
+  remove(address: string, key: string): void {
+    const keys = this.#keys.get(address)
+    keys?.delete(key)
+    if (keys?.size === 0) this.#keys.delete(address)
+  }
+}
+
+/** `namespace/name` of a service. */
+function ownerOf(key: string): AddressOwner {
+  const [namespace = '', service = ''] = key.split('/')
+  return { namespace, service }
 }
 
 /** Undefined for what has no name in the cluster's DNS (yet): a ClusterIP that is still to be given. */

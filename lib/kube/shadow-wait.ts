@@ -22,11 +22,13 @@ export interface WaitOptions {
   signal?: AbortSignal
   /** Where the agent listens, and speaks first: with it the shadow is ready at its first byte, which may be before the pod's status says that it runs, or after. */
   port?: number
+  /** Wait for the pod's condition Ready as well, after which Services send to it. */
+  ready?: boolean
   /** In place of one minute (five while an image is pulled). */
   readyLimitMs?: number
 }
 
-/** Resolves with the pod once its port has spoken, or, without a port, once its container runs. Rejects with KT_SHADOW_FAILED, KT_SHADOW_TIMEOUT, or why the pod cannot be watched. */
+/** Resolves with the pod once its port has spoken, or, without a port, once its container runs; with `ready`, once it is Ready besides. Rejects with KT_SHADOW_FAILED, KT_SHADOW_TIMEOUT, or why the pod cannot be watched. */
 export async function untilRunning(cluster: Cluster, name: string, uid: string, options: WaitOptions): Promise<Pod> {
   const wait = new Wait(cluster, name, uid, options)
   try {
@@ -88,7 +90,7 @@ class Wait {
       this.#fail('KT_SHADOW_FAILED', 'cannot run', this.#last.text)
       return
     }
-    if (state === 'running' && this.#statusDecides) this.#decision.resolve(this.#pod!)
+    if (state === 'running' && this.#statusDecides) this.#decide()
     if (state === 'waiting' && this.#last.text !== this.#said) {
       this.#said = this.#last.text
       this.#options.onProgress?.(this.#said)
@@ -101,9 +103,14 @@ class Wait {
     this.#probing = true
     const spoken = await speaks(this.#cluster, this.#name, port, this.#stop.signal)
     if (this.#stop.signal.aborted || this.#pod === undefined) return
-    if (spoken) this.#decision.resolve(this.#pod)
-    this.#statusDecides = true // we may not ask the port
+    if (spoken) this.#decide()
+    this.#statusDecides = true // we may not ask the port, or it has spoken and the pod is not Ready yet
     this.#look()
+  }
+
+  #decide(): void {
+    const ready = this.#pod!.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')
+    if (ready || !this.#options.ready) this.#decision.resolve(this.#pod!)
   }
 
   #tick(): void {

@@ -23,15 +23,22 @@ export interface Shadow {
   readonly nodeName: string
   /** Tell the cluster that somebody still needs it; throws KtError when that is not possible. */
   beat(): Promise<void>
+  /** Change labels and annotations of the pod; null removes one. Throws KtError. */
+  mark(change: Marks): Promise<void>
   /** Delete it and what belongs to it. Resolves when it is gone, or with `wait: false` when the deletion is accepted. Never takes longer than 15 s. */
   remove(options?: { wait?: boolean }): Promise<void>
 }
 
-/** Make a shadow and wait until its container runs. Throws KtError; nothing is then left in the cluster. */
+export interface Marks {
+  labels?: Record<string, string | null>
+  annotations?: Record<string, string | null>
+}
+
+/** Make a shadow and wait until its container runs, one with an `exposure` until its pod is Ready. Throws KtError; nothing is then left in the cluster. */
 export async function createShadow(cluster: Cluster, options: ShadowOptions): Promise<Shadow> {
   const { api, namespace } = cluster
   const { signal } = options
-  const name = shadowName()
+  const name = shadowName(options.exposure)
   const uid = await createPod(cluster, name, options)
   try {
     // After the pod, because it belongs to the pod; the kubelet waits for it.
@@ -39,7 +46,7 @@ export async function createShadow(cluster: Cluster, options: ShadowOptions): Pr
       { ...CONFIG_MAPS, verb: 'create', namespace, body: configMapManifest(name, uid, options) },
       signal
     )
-    const running = await untilRunning(cluster, name, uid, options)
+    const running = await untilRunning(cluster, name, uid, { ...options, ready: options.exposure !== undefined })
     return {
       name,
       namespace,
@@ -47,6 +54,7 @@ export async function createShadow(cluster: Cluster, options: ShadowOptions): Pr
       podAddresses: running.status?.podIPs?.flatMap(({ ip }) => ip ?? []) ?? [],
       nodeName: running.spec?.nodeName ?? '',
       beat: () => beat(cluster, name),
+      mark: metadata => mark(cluster, name, metadata),
       remove: how => remove(cluster, name, uid, how?.wait ?? true)
     }
   } catch (error) {
@@ -77,9 +85,12 @@ async function createPod(cluster: Cluster, name: string, options: ShadowOptions)
   }
 }
 
-async function beat({ api, namespace }: Cluster, name: string): Promise<void> {
-  const annotations = { [HEARTBEAT_ANNOTATION]: String(Math.floor(Date.now() / 1000)) }
-  await api.call({ ...PODS, verb: 'patch', namespace, name, body: { metadata: { annotations } } })
+async function beat(cluster: Cluster, name: string): Promise<void> {
+  await mark(cluster, name, { annotations: { [HEARTBEAT_ANNOTATION]: String(Math.floor(Date.now() / 1000)) } })
+}
+
+async function mark({ api, namespace }: Cluster, name: string, metadata: Marks): Promise<void> {
+  await api.call({ ...PODS, verb: 'patch', namespace, name, body: { metadata } })
 }
 
 async function remove(cluster: Cluster, name: string, uid: string | undefined, wait: boolean): Promise<void> {

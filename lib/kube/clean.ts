@@ -1,0 +1,100 @@
+// What nobody keeps alive: found by its heartbeat, put back and removed in an order in which no service is ever without pods.
+import { unavailable } from './api.ts'
+import type { Cluster } from './client.ts'
+import { deleteService } from './exchange.ts'
+import { restorePatch } from './exchange-plan.ts'
+import { CONTROL_LABEL, HEARTBEAT_ANNOTATION, stuntmanName } from './names.ts'
+import { ownerOf } from './owner.ts'
+import { changedServices, configOf, type Remains, recoverService, removePod } from './recover.ts'
+import { CONFIG_MAPS } from './resource.ts'
+
+interface Made {
+  metadata?: {
+    name?: string
+    annotations?: Record<string, string>
+    labels?: Record<string, string>
+    creationTimestamp?: string
+  }
+}
+
+/** What would be, or was, done. */
+export interface Expired {
+  /** Services to put back, with all that was made for them. */
+  services: string[]
+  /** Names of pods, services and ConfigMaps that belong to none of those. */
+  pods: string[]
+  helpers: string[]
+  configMaps: string[]
+}
+
+/** Everything whose last heartbeat, or else whose creation, is older than `seconds` at `now` (ms since the epoch). Pure. */
+export function findExpired(remains: Remains, seconds: number, now: number = Date.now()): Expired {
+  const silent = (object: Made): boolean => silence(object, now) > seconds
+  const made = remains.services.filter(({ metadata }) => metadata?.labels?.[CONTROL_LABEL] === 'kt')
+  const services = changedServices(remains).filter(name => {
+    const others = [...remains.pods, ...made].filter(
+      object =>
+        object.metadata?.name === stuntmanName(name) ||
+        configOf(object, 'service') === name ||
+        /^(exchange-[a-z]{5}|mesh-.+|router)$/.test(object.metadata?.name?.split(`${name}-kt-`)[1] ?? '-')
+    )
+    // Whoever keeps any part of it alive keeps it all; without parts there is only what the service itself says.
+    const service = remains.services.find(({ metadata }) => metadata?.name === name)
+    const parts = others.length > 0 || service === undefined ? others : [service]
+    return parts.every(silent)
+  })
+  const taken = (object: Made): boolean =>
+    services.some(
+      name => (object.metadata?.name ?? '').startsWith(`${name}-kt-`) || configOf(object, 'service') === name
+    )
+  const names = (objects: Made[]): string[] =>
+    objects.filter(object => silent(object) && !taken(object)).map(({ metadata }) => metadata?.name ?? '')
+  const pods = names(remains.pods)
+  return {
+    services,
+    pods,
+    helpers: names(made.filter(service => restorePatch(service) === undefined)),
+    configMaps: names(remains.configMaps).filter(name => !remains.pods.some(pod => pod.metadata?.name === name))
+  }
+}
+
+/** Put back and remove; one line for each thing done. */
+export async function removeExpired(
+  cluster: Cluster,
+  expired: Expired,
+  remains: Remains,
+  signal?: AbortSignal
+): Promise<string[]> {
+  const done: string[] = []
+  for (const name of expired.services) done.push(...(await recoverService(cluster, name, remains, signal)))
+  for (const name of expired.helpers) {
+    await deleteService(cluster, name)
+    done.push(`Service ${name} removed`)
+  }
+  for (const name of expired.pods) done.push(...(await removePod(cluster, name)))
+  for (const name of expired.configMaps) {
+    const { api, namespace } = cluster
+    await api.call({ ...CONFIG_MAPS, verb: 'delete', namespace, name }, signal).catch((error: unknown) => {
+      if (!unavailable(error)) throw error
+    })
+    done.push(`Config map ${name} removed`)
+  }
+  return done
+}
+
+/** One line for each thing of `expired`. */
+export function describeExpired({ services, helpers, pods, configMaps }: Expired): string[] {
+  return [
+    ...services.map(name => `service ${name} would be put back`),
+    ...helpers.map(name => `service ${name} would be removed`),
+    ...pods.map(name => `pod ${name} would be removed`),
+    ...configMaps.map(name => `config map ${name} would be removed`)
+  ]
+}
+
+/** Seconds since the last sign of life. */
+function silence({ metadata }: Made, now: number): number {
+  if (metadata?.annotations?.[HEARTBEAT_ANNOTATION] !== undefined) return ownerOf(metadata.annotations).silentSeconds
+  const created = Date.parse(metadata?.creationTimestamp ?? '')
+  return Number.isNaN(created) ? Number.POSITIVE_INFINITY : (now - created) / 1000
+}

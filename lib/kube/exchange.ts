@@ -1,0 +1,237 @@
+// The objects of one exchange: its stuntman, the diverted Service, and the way back.
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { KtError } from '../errors.ts'
+import { statusOf } from './api-error.ts'
+import { changeService } from './change-service.ts'
+import type { Cluster, Pod, Service } from './client.ts'
+import {
+  chooseMode,
+  divertPatch,
+  exchangeState,
+  originalSelector,
+  restorePatch,
+  type SelectorMode
+} from './exchange-plan.ts'
+import {
+  CONFIG_ANNOTATION,
+  CONTROL_LABEL,
+  EXCHANGE_KEY,
+  HEARTBEAT_ANNOTATION,
+  ROLE_LABEL,
+  randomSuffix,
+  stuntmanName
+} from './names.ts'
+import { describeOwner, isOurs, now, type Owner, ownerOf, SILENT_SECONDS } from './owner.ts'
+import { PODS, SERVICES } from './resource.ts'
+
+/** Every node has heard of a changed endpoint after this: measured ≤ 100 ms with nftables, up to a second on a busy node. */
+const SETTLE_MS = 1_000
+
+/** What was found before anything is changed. */
+export interface Diverting {
+  service: string
+  mode: SelectorMode
+  /** Why the selector is replaced; empty when it is narrowed. */
+  reason: string
+  selector: Record<string, string>
+  /** Value of the extra key. */
+  token: string
+  headless: boolean
+  /** The pods behind the service now. */
+  pods: Pod[]
+}
+
+/** Who holds a service, if anybody does. */
+export async function holderOf(cluster: Cluster, service: Service, signal?: AbortSignal): Promise<Owner | undefined> {
+  const state = exchangeState(service)
+  if (state.kind === 'plain') return undefined
+  const owner = ownerOf(service.metadata?.annotations)
+  // The Service says who, its stuntman how long ago: a heartbeat there does not touch the user's object.
+  const stuntman = await getService(cluster, stuntmanName(service.metadata?.name ?? ''), signal)
+  return { ...owner, silentSeconds: ownerOf(stuntman?.metadata?.annotations).silentSeconds }
+}
+
+/** May this exchange begin? Throws KtError with whoever is in the way; true when something stale has to be undone first. */
+export async function demandFree(
+  cluster: Cluster,
+  service: Service,
+  { takeover, lives, signal }: { takeover: boolean; lives(process: string): boolean; signal: AbortSignal }
+): Promise<boolean> {
+  const holder = await holderOf(cluster, service, signal)
+  if (holder === undefined) return false
+  const name = service.metadata?.name ?? ''
+  if (exchangeState(service).kind === 'kt-connect')
+    throw new KtError('KT_CONFLICT', `service '${name}' is held by kt-connect (${holder.user})`, {
+      hint: `ask them to end it; kt recover ${name} puts the service back from kt-connect's own annotations`
+    })
+  if (isOurs(holder) && !lives(holder.process)) return true // our own, left by a process that is dead
+  if (takeover && holder.silentSeconds >= SILENT_SECONDS) return true
+  throw new KtError('KT_CONFLICT', `service '${name}' is already exchanged by ${describeOwner(holder)}`, {
+    hint: takeover
+      ? `--takeover works once they have been silent for ${SILENT_SECONDS} s; kt recover ${name} ends it now`
+      : `--takeover takes it once they have been silent for ${SILENT_SECONDS} s`
+  })
+}
+
+/** Look at everything that decides how the service is diverted. Throws KtError for a service that cannot be. */
+export async function planDiversion(cluster: Cluster, service: Service, signal?: AbortSignal): Promise<Diverting> {
+  const { api, namespace } = cluster
+  const name = service.metadata?.name ?? ''
+  if (service.spec?.type === 'ExternalName')
+    throw new KtError('KT_USAGE', `service ${name} is an ExternalName: it has no pods to stand in for`, {
+      hint: `it is a name for ${service.spec.externalName ?? 'another host'}`
+    })
+  const selector = originalSelector(service)
+  if (Object.keys(selector).length === 0)
+    throw new KtError('KT_USAGE', `service ${name} has no selector: its endpoints are set by hand`, {
+      hint: 'kt exchange works by the selector; give the service one, or preview beside it'
+    })
+  const labelSelector = Object.entries(selector)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',')
+  const [pods, services] = await Promise.all([
+    api.call<{ items: Pod[] }>({ ...PODS, verb: 'list', namespace, query: { labelSelector } }, signal),
+    api.call<{ items: Service[] }>({ ...SERVICES, verb: 'list', namespace }, signal)
+  ])
+  const own = pods.items.filter(pod => pod.metadata?.labels?.[CONTROL_LABEL] !== 'kt')
+  return {
+    service: name,
+    ...chooseMode(service, own, services.items),
+    selector,
+    token: randomSuffix(),
+    headless: service.spec?.clusterIP === 'None',
+    pods: own
+  }
+}
+
+/** `<svc>-kt-stuntman`: a headless service with the original selector, by which the agent finds the original pods. */
+export async function createStuntman(
+  { api, namespace }: Cluster,
+  service: Service,
+  annotations: Record<string, string>,
+  signal?: AbortSignal
+): Promise<string> {
+  const original = service.metadata?.name ?? ''
+  const name = stuntmanName(original)
+  const { ipFamilies, ipFamilyPolicy, ports = [], publishNotReadyAddresses } = service.spec ?? {}
+  const body: Service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name,
+      labels: { [CONTROL_LABEL]: 'kt', [ROLE_LABEL]: 'stuntman' },
+      annotations: { ...annotations, [CONFIG_ANNOTATION]: `service=${original}` }
+    },
+    spec: {
+      clusterIP: 'None',
+      selector: originalSelector(service),
+      ...(ipFamilies === undefined ? {} : { ipFamilies }),
+      ...(ipFamilyPolicy === undefined ? {} : { ipFamilyPolicy }),
+      ...(publishNotReadyAddresses === undefined ? {} : { publishNotReadyAddresses }),
+      ports: ports.map(({ nodePort: _node, appProtocol: _app, ...port }) => port)
+    }
+  }
+  await api.call({ ...SERVICES, verb: 'create', namespace, body }, signal)
+  return name
+}
+
+/** Tell the cluster that the exchange is alive. */
+export async function beatService({ api, namespace }: Cluster, name: string): Promise<void> {
+  const body = { metadata: { annotations: { [HEARTBEAT_ANNOTATION]: now() } } }
+  await api.call({ ...SERVICES, verb: 'patch', namespace, name, body })
+}
+
+/** Lead the service to the shadow: one conditional write. Throws KT_CONFLICT when somebody else was faster. */
+export async function divert(
+  cluster: Cluster,
+  { service, mode, token }: Diverting,
+  annotations: Record<string, string>,
+  signal?: AbortSignal
+): Promise<Service> {
+  return await changeService(
+    cluster,
+    service,
+    current => {
+      const state = exchangeState(current)
+      if (state.kind === 'kt-connect' || (state.kind === 'exchanged' && state.token !== token))
+        throw new KtError(
+          'KT_CONFLICT',
+          `service '${service}' has just been exchanged by ${ownerOf(current.metadata?.annotations).user}`
+        )
+      return divertPatch(current, { mode, token, annotations })
+    },
+    signal
+  )
+}
+
+/** Undo our diversion; what somebody else has made of the service since then is left alone. False: there was nothing of ours. */
+export async function restore(cluster: Cluster, name: string, token: string): Promise<boolean> {
+  let ours = false
+  try {
+    await changeService(cluster, name, current => {
+      const state = exchangeState(current)
+      ours = state.kind === 'exchanged' && state.token === token
+      const remains = state.kind === 'plain' && current.metadata?.labels?.['kt-exchange'] === token
+      return ours || remains ? restorePatch(current) : undefined
+    })
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error // the service has been deleted: nothing to put back
+  }
+  return ours
+}
+
+/** Delete a service; gone already is as good. */
+export async function deleteService({ api, namespace }: Cluster, name: string): Promise<void> {
+  await api.call({ ...SERVICES, verb: 'delete', namespace, name }).catch((error: unknown) => {
+    if (statusOf(error) !== 404) throw error
+  })
+}
+
+/** Undefined when there is none by that name. */
+export async function getService(
+  { api, namespace }: Cluster,
+  name: string,
+  signal?: AbortSignal
+): Promise<Service | undefined> {
+  try {
+    return await api.call<Service>({ ...SERVICES, verb: 'get', namespace, name }, signal)
+  } catch (error) {
+    if (statusOf(error) !== 404) throw error
+    return undefined
+  }
+}
+
+/**
+ * Take a shadow out of every service it still stands in, before it ends: an endpoint that is gone before the last node has heard
+ * of it costs callers a connection. Without the right to patch pods only the wait is left.
+ */
+export async function retireShadows(
+  { api, namespace }: Cluster,
+  names: readonly string[],
+  selector: Record<string, string>
+): Promise<void> {
+  const labels = Object.fromEntries([...Object.keys(selector), EXCHANGE_KEY].map(key => [key, null]))
+  for (const name of names)
+    await api.call({ ...PODS, verb: 'patch', namespace, name, body: { metadata: { labels } } }).catch(() => {})
+  await sleep(SETTLE_MS)
+}
+
+/** The diversion follows a selector that somebody has changed meanwhile: the stuntman and the shadows learn it. */
+export async function followSelector(
+  { api, namespace }: Cluster,
+  { service, mode, selector, token }: Diverting,
+  wanted: Record<string, string>
+): Promise<void> {
+  const gone = Object.fromEntries(Object.keys(selector).map(key => [key, null]))
+  const change = { ...gone, ...wanted }
+  const name = stuntmanName(service)
+  await api.call({ ...SERVICES, verb: 'patch', namespace, name, body: { spec: { selector: change } } })
+  if (mode === 'replace') return
+  const query = { labelSelector: `${EXCHANGE_KEY}=${token}` }
+  const { items } = await api.call<{ items: Pod[] }>({ ...PODS, verb: 'list', namespace, query })
+  for (const { metadata } of items) {
+    const body = { metadata: { labels: change } }
+    await api.call({ ...PODS, verb: 'patch', namespace, name: metadata?.name ?? '', body })
+  }
+}
