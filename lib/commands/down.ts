@@ -1,0 +1,48 @@
+// `kt down`: ends the kt processes of this laptop and waits until they have put everything back.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Command } from 'commander'
+import { KtError } from '../errors.ts'
+import { processStart } from '../host/state.ts'
+import { askControl } from '../session/control.ts'
+import { recoverLaptop } from '../session/laptop.ts'
+import { type SessionState, sessions } from '../session/registry.ts'
+import type { GlobalFlags } from './global.ts'
+
+/** Longer than the undo of a session takes on a slow cluster. */
+const STOP_LIMIT_MS = 60_000
+const LOOK_EVERY_MS = 50
+
+export function downCommand(done: (code: number) => void): Command {
+  return new Command('down')
+    .description('end the running kt up of this laptop and put everything back')
+    .action(async (_: unknown, command: Command) => {
+      const { output } = command.optsWithGlobals<GlobalFlags>()
+      const running = sessions()
+      for (const session of running) await end(session)
+      const restored = await recoverLaptop()
+      if (output === 'json') {
+        process.stdout.write(`${JSON.stringify({ ended: running.map(s => s.pid), restored })}\n`)
+      } else {
+        for (const s of running)
+          process.stdout.write(`✓ kt ${s.command} (process ${s.pid}, context ${s.context}) has ended\n`)
+        for (const text of restored) process.stdout.write(`✓ ${text}\n`)
+        if (running.length + restored.length === 0)
+          process.stdout.write('kt is not running here, there is nothing to put back\n')
+      }
+      done(0)
+    })
+}
+
+async function end(session: SessionState): Promise<void> {
+  await askControl(session.socket, 'POST', '/stop').catch(() => process.kill(session.pid, 'SIGTERM'))
+  const deadline = performance.now() + STOP_LIMIT_MS
+  while (processStart(session.pid) === session.started) {
+    if (performance.now() > deadline) {
+      throw new KtError('KT_INTERNAL', `process ${session.pid} has not ended after ${STOP_LIMIT_MS / 1000} s`, {
+        hint: `kill -9 ${session.pid}, then kt down puts the laptop back`
+      })
+    }
+    await sleep(LOOK_EVERY_MS)
+  }
+}

@@ -1,0 +1,47 @@
+// `kt status`: what runs on this laptop and how it is, asked from the processes themselves.
+import { Command } from 'commander'
+import { askControl } from '../session/control.ts'
+import { type SessionState, sessions } from '../session/registry.ts'
+import type { SessionStatus } from '../session/status.ts'
+import type { GlobalFlags } from './global.ts'
+
+interface Row extends SessionState {
+  status: SessionStatus | { state: 'unresponsive' }
+}
+
+export function statusCommand(done: (code: number) => void): Command {
+  return new Command('status')
+    .description('what kt does on this laptop right now')
+    .addHelpText('after', '\nExit code 0: connected. 1: nothing runs, or it is not connected at the moment.')
+    .action(async (_: unknown, command: Command) => {
+      const { output } = command.optsWithGlobals<GlobalFlags>()
+      const rows = await Promise.all(
+        sessions().map(async (s): Promise<Row> => {
+          const status = await askControl(s.socket, 'GET', '/status').catch(() => ({ state: 'unresponsive' as const }))
+          return { ...s, status: status as SessionStatus }
+        })
+      )
+      if (output === 'json') process.stdout.write(`${JSON.stringify(rows)}\n`)
+      else if (rows.length === 0) process.stdout.write('kt is not running here\n')
+      else for (const row of rows) process.stdout.write(`${text(row)}\n`)
+      done(rows.length > 0 && rows.every(r => r.status.state === 'connected') ? 0 : 1)
+    })
+}
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
+const clock = (ms: number): string => new Date(ms).toTimeString().slice(0, 8)
+
+function text(row: Row): string {
+  const head = `kt ${row.command}: ${row.status.state}, process ${row.pid} since ${clock(row.since)}, context ${row.context} (${row.server}), namespace ${row.namespace}`
+  if (row.status.state === 'unresponsive') return `${head}\n  its control socket does not answer: ${row.socket}`
+  const s = row.status
+  return [
+    head,
+    `  carrier: ${s.state} since ${clock(s.stateSince)}, pod ${s.pod}, round trip ${s.roundTripMs.toFixed(1)} ms, ${mebibytes(s.bytesIn)} in, ${mebibytes(s.bytesOut)} out`,
+    ...s.exposed.map(text => `  exposed: ${text}`),
+    ...s.forwarded.map(text => `  forwarded: ${text}`),
+    ...(s.device === '' ? [] : [`  device: ${s.device}, ${s.connections} connections, ${s.flows} UDP flows`]),
+    ...s.routes.map(r => `  route: ${r.cidr} (${r.reason})`),
+    ...(s.dns === '' ? [] : [`  DNS: ${s.dns}`])
+  ].join('\n')
+}

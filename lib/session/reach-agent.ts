@@ -1,0 +1,37 @@
+// A shadow of one's own and the line to its agent: two steps of every command that stays.
+import { generateKeyPairSync } from 'node:crypto'
+import type { Cluster } from '../kube/client.ts'
+import { AgentLink, type LinkOptions } from './link.ts'
+import { type Running, step } from './run.ts'
+import { ShadowKeeper, type ShadowKeeperOptions } from './shadow-keeper.ts'
+import type { Parts } from './status.ts'
+
+export type AgentOptions = Pick<ShadowKeeperOptions, 'image' | 'exposure' | 'onShadow'> & Pick<LinkOptions, 'onStream'>
+
+/** Make the shadow and connect to it, with a key pair for this session alone. Both are undone with `life`, and noted in `parts`. */
+export async function reachAgent(
+  { report, stop, life }: Running,
+  cluster: Cluster,
+  parts: Parts,
+  { onStream, ...shadow }: AgentOptions
+): Promise<AgentLink> {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
+  })
+  const keeper = new ShadowKeeper(cluster, { ...shadow, publicKey, report })
+  life.onStop('Shadow pod removed', () => keeper.remove())
+  const pod = await step({ report, stop }, 'Shadow pod is ready', () => keeper.pod(stop.signal))
+  const link = new AgentLink({
+    cluster,
+    privateKey,
+    keeper,
+    onState: (state, detail) => report({ event: 'state', state, detail }),
+    ...(onStream === undefined ? {} : { onStream })
+  })
+  life.onStop('Port forward closed', () => link.close())
+  await step({ report, stop }, `Port forward to pod ${pod} established`, () => link.connect())
+  parts.keeper = keeper
+  parts.link = link
+  return link
+}

@@ -1,0 +1,89 @@
+// There is always one shadow pod: made when it is first asked for, and again when the cluster has lost it.
+import { agentSource } from '../kube/agent-source.ts'
+import type { Cluster } from '../kube/client.ts'
+import { createShadow, removeEnded, type Shadow } from '../kube/shadow.ts'
+import type { Exposure } from '../kube/shadow-manifest.ts'
+import { AGENT_PORT } from '../tunnel/request.ts'
+import type { Report } from './report.ts'
+
+/** kt-connect's `clean` takes for abandoned what has not been heard of for five minutes. */
+const HEARTBEAT_MS = 60_000
+
+export interface ShadowKeeperOptions {
+  image: string
+  /** PEM of the session's public key: all that the cluster learns of it. */
+  publicKey: string
+  report: Report
+  /** Ports at which others in the cluster come in; without it, the shadow of `kt up`. */
+  exposure?: Exposure
+  /** A new shadow is Ready, the first one and each one that takes its place; what it does is waited for. */
+  onShadow?(shadow: Shadow): void | Promise<void>
+}
+
+export class ShadowKeeper {
+  readonly #cluster: Cluster
+  readonly #options: ShadowKeeperOptions
+  #shadow: Promise<Shadow> | undefined
+  #heart: NodeJS.Timeout | undefined
+  /** Name of the pod in use, or empty. */
+  podName = ''
+
+  constructor(cluster: Cluster, options: ShadowKeeperOptions) {
+    this.#cluster = cluster
+    this.#options = options
+  }
+
+  /** Where its agent listens for the session, on loopback. */
+  get port(): number {
+    return this.#options.exposure?.agentPorts.session ?? AGENT_PORT
+  }
+
+  /** The shadow's pod, ready to be dialled. */
+  async pod(signal: AbortSignal): Promise<string> {
+    this.#shadow ??= this.#create(signal)
+    try {
+      this.podName = (await this.#shadow).name
+      return this.podName
+    } catch (error) {
+      this.#shadow = undefined
+      throw error
+    }
+  }
+
+  /** The cluster says that the pod is gone: the next `pod` makes a new one. */
+  async lost(): Promise<void> {
+    await this.remove()
+  }
+
+  async remove(): Promise<void> {
+    const shadow = await this.#shadow?.catch(() => undefined)
+    this.#shadow = undefined
+    clearInterval(this.#heart)
+    await shadow?.remove()
+  }
+
+  async #create(signal: AbortSignal): Promise<Shadow> {
+    const { image, publicKey, report, exposure, onShadow } = this.#options
+    void removeEnded(this.#cluster).catch(() => {}) // a courtesy: whoever may not do it goes on without
+    const shadow = await createShadow(this.#cluster, {
+      image,
+      port: this.port,
+      agent: await agentSource(),
+      publicKey,
+      onProgress: text => report({ event: 'progress', text }),
+      signal,
+      ...(exposure === undefined ? {} : { exposure })
+    })
+    clearInterval(this.#heart)
+    // Without the right to patch pods it only looks abandoned to others; the agent itself knows better.
+    this.#heart = setInterval(() => void shadow.beat().catch(() => {}), HEARTBEAT_MS).unref()
+    try {
+      await onShadow?.(shadow)
+    } catch (error) {
+      clearInterval(this.#heart)
+      await shadow.remove({ wait: false }).catch(() => {}) // the first error is the one to tell
+      throw error
+    }
+    return shadow
+  }
+}

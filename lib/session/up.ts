@@ -1,0 +1,193 @@
+// `kt up`, put together. Read this first: everything that starts, in order, each with the step that undoes it.
+import { generateKeyPairSync } from 'node:crypto'
+import { Resolver } from '../dns/server.ts'
+import { openJournal } from '../host/journal.ts'
+import { covers, type PlanInput, planRoutes } from '../host/plan.ts'
+import { configureDevice } from '../host/routes-linux.ts'
+import { stateDirectory } from '../host/state.ts'
+import { connectRights, demandRights } from '../kube/access.ts'
+import { type Cluster, loadCluster } from '../kube/client.ts'
+import { discoverRanges, type Ranges, watchRanges } from '../kube/ranges.ts'
+import { watchServices } from '../kube/services.ts'
+import { Stack } from '../stack/stack.ts'
+import { openTun, TX_QUEUE_LENGTH } from '../tun/linux.ts'
+import { version } from '../version.ts'
+import { clusterDomain } from './cluster-domain.ts'
+import { type DnsOptions, type LaptopDns, startDns } from './dns.ts'
+import type { DnsMode } from './dns-mode.ts'
+import { recoverLaptop } from './laptop.ts'
+import { AgentLink } from './link.ts'
+import { announce } from './presence.ts'
+import { Relay } from './relay.ts'
+import type { Report } from './report.ts'
+import { planInput, Routes } from './routes.ts'
+import { type Running, runSession, step } from './run.ts'
+import { ShadowKeeper } from './shadow-keeper.ts'
+import { type Parts, statusOf } from './status.ts'
+import { suggestions } from './suggestions.ts'
+
+export interface UpOptions {
+  kubeconfig: string | undefined
+  context: string | undefined
+  namespace: string | undefined
+  image: string
+  /** Addresses and ranges that stay outside of the TUN. */
+  excludeIps: string[]
+  /** Further addresses and ranges to route. */
+  includeIps: string[]
+  /** Leave pod addresses to the laptop's own network. */
+  disablePodIp: boolean
+  dnsMode: DnsMode
+  /** Longest time that an answer of the cluster's DNS is kept, in seconds; undefined: our own choice. */
+  dnsCacheTtl: number | undefined
+  /** Instead of the one that the cluster itself names. */
+  clusterDomain: string | undefined
+  /** Further domains whose names the cluster's DNS is asked for. */
+  includeDomains: string[]
+  /** Where this process logs to, or empty. */
+  log: string
+}
+
+const DEVICE = 'kt0'
+const LAPTOP_ADDRESSES = ['198.18.0.1/30', 'fd6b:7400::1/126']
+const RESOLVER_ADDRESSES = ['198.18.0.2', 'fd6b:7400::2'] as const
+
+/** What the steps share. */
+interface Session extends Running {
+  readonly options: UpOptions
+  /** Filled in as the parts start. */
+  readonly parts: Parts
+}
+
+/**
+ * Join the laptop to the cluster, and stay until `stop` is aborted or the session is lost; then undo all of it.
+ * Rejects with the error that ended it; whatever had been changed until then is undone first.
+ */
+export async function up(options: UpOptions, report: Report, stop: AbortController): Promise<void> {
+  await runSession(report, stop, running => start({ ...running, options, parts: {} }))
+}
+
+/** Resolves when everything works. */
+async function start(session: Session): Promise<Stack> {
+  const { options, report, stop, life, parts } = session
+  const began = performance.now()
+  // A typing error in a range is said before anything is made.
+  planRoutes({ ranges: [], include: options.includeIps, exclude: options.excludeIps, never: [], local: [] })
+  for (const text of await recoverLaptop()) report({ event: 'note', text: `left behind by an earlier kt: ${text}` })
+  const cluster = await step(session, 'API server answers', () => loadCluster(options, stop.signal))
+  life.onStop('', () => cluster.close())
+  report({
+    event: 'start',
+    version,
+    pid: process.pid,
+    platform: `${process.platform} ${process.arch}, Node ${process.versions.node}`,
+    context: cluster.contextName,
+    server: cluster.server.href,
+    namespace: cluster.namespace
+  })
+  await announce(life, {
+    cluster,
+    log: options.log,
+    status: () => statusOf(session.parts),
+    explain: async (name, type) => session.parts.resolver?.explain(name, type),
+    stop: () => stop.abort('kt down')
+  })
+  await step(session, 'Rights are sufficient', () => demandRights(cluster, connectRights(cluster.namespace), stop.signal))
+  const journal = openJournal(stateDirectory('journal'))
+  life.onStop('', () => journal.close())
+
+  const link = await reachAgent(session, cluster)
+  const facts = await link.facts()
+  const domain = options.clusterDomain ?? clusterDomain(facts.resolvConf)
+  const [names, ranges] = await step(session, 'Services and address ranges read', () =>
+    Promise.all([watchServices(cluster, domain, stop.signal), discoverRanges(cluster, facts, stop.signal)])
+  )
+  const resolver = new Resolver({
+    names,
+    cluster: message => link.resolve(message),
+    isClusterAddress: address => covers(parts.routes?.plan.routes ?? [], address),
+    learned: address => parts.routes?.learn(address),
+    cacheTtlMaxS: options.dnsCacheTtl,
+    includeDomains: options.includeDomains
+  })
+  parts.resolver = resolver
+  const stack = await startStack(session, new Relay({ link, resolver, resolverAddresses: RESOLVER_ADDRESSES }))
+  let latest = ranges
+  // First the resolver, because its upstreams must stay outside of the routes.
+  const onUpstreams = (): void => parts.routes?.follow(plan(latest))
+  const dns = await pointDns(session, { journal, resolver, names, ranges, onUpstreams })
+  const plan = (found: Ranges): Promise<PlanInput> =>
+    planInput(options, found, { device: DEVICE, upstreams: dns.upstreams().map(withoutPort) })
+  const routes = new Routes(DEVICE, await plan(ranges), report)
+  parts.routes = routes
+  await step(session, 'Routes to tun device completed', () => routes.install())
+  await watchRanges(cluster, facts, ranges, stop.signal, changed => {
+    latest = changed
+    routes.follow(plan(changed))
+    dns.follow(changed)
+  })
+  report({ event: 'ready', ms: performance.now() - began, try: suggestions(names) })
+  return stack
+}
+
+async function reachAgent({ report, stop, life, parts, options }: Session, cluster: Cluster): Promise<AgentLink> {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
+  })
+  const keeper = new ShadowKeeper(cluster, { image: options.image, publicKey, report })
+  life.onStop('Shadow pod removed', () => keeper.remove())
+  const pod = await step({ report, stop }, 'Shadow pod is ready', () => keeper.pod(stop.signal))
+  const link = new AgentLink({
+    cluster,
+    privateKey,
+    keeper,
+    onState: (state, detail) => report({ event: 'state', state, detail })
+  })
+  life.onStop('Port forward closed', () => link.close())
+  await step({ report, stop }, `Port forward to pod ${pod} established`, () => link.connect())
+  parts.keeper = keeper
+  parts.link = link
+  return link
+}
+
+async function startStack(session: Session, relay: Relay): Promise<Stack> {
+  const { life, parts } = session
+  const device = await step(session, `Tun device ${DEVICE} is ready`, async () => {
+    const tun = await openTun({ name: DEVICE })
+    life.onStop(`Tun device ${DEVICE} and its routes removed`, () => tun.close())
+    await configureDevice(DEVICE, { addresses: LAPTOP_ADDRESSES, mtu: tun.mtu, txQueueLength: TX_QUEUE_LENGTH })
+    return tun
+  })
+  const stack = new Stack({
+    device,
+    onConnection: pending => relay.onConnection(pending),
+    onFlow: flow => relay.onFlow(flow),
+    onEcho: echo => relay.onEcho(echo)
+  })
+  life.onStop('Connections closed', () => stack.close())
+  stack.start()
+  parts.stack = stack
+  parts.device = DEVICE
+  return stack
+}
+
+type DnsParts = Pick<DnsOptions, 'journal' | 'resolver' | 'names' | 'ranges' | 'onUpstreams'>
+
+async function pointDns(session: Session, dnsParts: DnsParts): Promise<LaptopDns> {
+  const { life, parts, report, options } = session
+  const [server] = RESOLVER_ADDRESSES
+  const { dnsMode: mode, includeDomains } = options
+  const dns = await step(session, 'DNS set up', () =>
+    startDns({ ...dnsParts, mode, device: DEVICE, server, includeDomains, report })
+  )
+  life.onStop('DNS put back', () => dns.restore())
+  parts.dns = dns.describe
+  report({ event: 'dns', mode: dns.mode, server, description: dns.describe })
+  return dns
+}
+
+/** `10.0.0.1:5353` → `10.0.0.1`, `[fd00::1]:53` → `fd00::1`. */
+function withoutPort(server: string): string {
+  return server.replace(/^\[(.*)\]:\d+$/, '$1').replace(/^([^:]*):\d+$/, '$1')
+}
