@@ -1,6 +1,6 @@
 // What the watch of Services and EndpointSlices says about a name: the Kubernetes DNS specification 1.1.0, as CoreDNS does it. Pure.
 import type { Answer } from 'dns-packet'
-import type { ClusterNames, ServiceEndpoint, ServicePort, ServiceRecord } from './cluster-names.ts'
+import type { AddressOwner, ClusterNames, ServiceEndpoint, ServicePort, ServiceRecord } from './cluster-names.ts'
 import { RCODE, TYPE } from './message.ts'
 import type { Reply } from './reply.ts'
 
@@ -34,7 +34,8 @@ export function answerFromWatch(names: ClusterNames, below: readonly string[], t
     return type === TYPE.TXT ? 'ask' : nodata()
   }
   const found = find(names, below)
-  if (found === undefined) return nxdomain
+  // A headless service looks as if it were not there where endpoints may not be watched.
+  if (found === undefined) return names.complete ? nxdomain : 'ask'
   if (found === 'ask') return 'ask'
   const name = `${below.join('.')}.${domain}`
   const { service } = found
@@ -52,6 +53,14 @@ export function answerFromWatch(names: ClusterNames, below: readonly string[], t
 /** True if the name is that of a service that is known here, of one of its endpoints or of one of its ports. */
 export function isService(names: ClusterNames, below: readonly string[]): boolean {
   return below.length >= 3 && typeof find(names, below) === 'object'
+}
+
+/** The PTR records of an address; `name` is its reverse name. Undefined when the cluster's DNS must be asked. */
+export function answerReverse(owners: readonly AddressOwner[], name: string, domain: string): Reply | undefined {
+  if (owners.length === 0) return undefined
+  const full = ({ namespace, service, endpoint }: AddressOwner): string =>
+    `${endpoint === undefined ? '' : `${label(endpoint)}.`}${service}.${namespace}.svc.${domain}`
+  return positive([...new Set(owners.map(full))].map(data => ({ type: 'PTR', name, ttl: TTL_S, data })))
 }
 
 /** A reply without answers; the SOA tells for how long that may be believed (RFC 2308 §3). */
@@ -132,9 +141,9 @@ function services({ service, ports, endpoints }: Found, name: string, serviceNam
   )
 }
 
-/** The label of an endpoint: its host name, else its address with dashes. */
-function label({ hostname, address }: ServiceEndpoint): string {
-  return hostname === '' ? address.replaceAll(/[.:]/g, '-') : hostname.toLowerCase()
+/** The label of an endpoint: its host name, else its address with dashes; a label does not end in one (RFC 952). */
+function label({ hostname, address }: Pick<ServiceEndpoint, 'hostname' | 'address'>): string {
+  return hostname === '' ? address.replaceAll(/[.:]/g, '-').replace(/-$/, '-0') : hostname.toLowerCase()
 }
 
 function addressRecords(name: string, addresses: readonly string[], type: number): Answer[] {

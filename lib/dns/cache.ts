@@ -36,12 +36,13 @@ export class AnswerCache {
     this.#now = now
   }
 
-  /** The answer to the question `key`, from here, from a question under way, or from `ask`. The bytes are the caller's own. */
-  async get(key: string, ask: () => Promise<Uint8Array>): Promise<{ answer: Uint8Array; cached: boolean }> {
+  /** The answer to the question `key`, from here, from a question under way, or from `ask`. The bytes are the caller's own; `ageMs` is set if it was kept here. */
+  async get(key: string, ask: () => Promise<Uint8Array>): Promise<{ answer: Uint8Array; ageMs: number | undefined }> {
     const entry = this.#fresh(key)
     if (entry?.result instanceof Error) throw entry.result
-    if (entry !== undefined) return { answer: aged(entry.result, this.#now() - entry.since), cached: true }
-    return { answer: Uint8Array.from(await this.#once(key, ask)), cached: false }
+    if (entry === undefined) return { answer: Uint8Array.from(await this.#once(key, ask)), ageMs: undefined }
+    const ageMs = this.#now() - entry.since
+    return { answer: aged(entry.result, ageMs), ageMs }
   }
 
   #fresh(key: string): Entry | undefined {

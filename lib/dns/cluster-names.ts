@@ -28,6 +28,13 @@ export interface ServiceRecord {
   externalName: string
 }
 
+/** Who has an address: the service itself, or one of its endpoints. */
+export interface AddressOwner {
+  namespace: string
+  service: string
+  endpoint?: Pick<ServiceEndpoint, 'address' | 'hostname'>
+}
+
 export interface ClusterNames {
   /** The cluster domain without dots at its ends: `cluster.local`. */
   readonly domain: string
@@ -38,8 +45,8 @@ export interface ClusterNames {
   service(namespace: string, name: string): ServiceRecord | undefined
   hasNamespace(namespace: string): boolean
   /**
-   * Full names, without a final dot, of the services and endpoints that have this address; empty when it is not known here.
+   * Whose address this is: a service's, or an endpoint's of one or more services; empty when it is not known here.
    * Without this method reverse lookups are asked from the cluster's DNS.
    */
-  reverse?(address: string): readonly string[]
+  reverse?(address: string): readonly AddressOwner[]
 }

@@ -22,11 +22,17 @@ const PENDING_MAX = 512
 /** glibc asks the next server after these too (res_send.c). */
 const ASK_NEXT: readonly number[] = [RCODE.SERVFAIL, RCODE.NOTIMP, RCODE.REFUSED]
 
+/** An answer and the upstream that gave it. */
+export interface Upstreamed {
+  answer: Uint8Array
+  upstream: string
+}
+
 export class Forwarder {
   /** Addresses, `address:port` or `[address]:port`, best first. */
   upstreams: readonly string[]
   readonly #slowUntil = new Map<string, number>()
-  readonly #pending = new Map<string, Promise<Uint8Array>>()
+  readonly #pending = new Map<string, Promise<Upstreamed>>()
   readonly #guard = new LoopGuard((probe, upstream) => {
     askUdp(probe, upstream, AbortSignal.timeout(NEXT_MS)).catch(() => {})
   })
@@ -35,11 +41,16 @@ export class Forwarder {
     this.upstreams = upstreams
   }
 
+  /** The answer of `askWho` alone. */
+  async ask(message: Uint8Array, transport: Transport): Promise<Uint8Array> {
+    return (await this.askWho(message, transport)).answer
+  }
+
   /**
    * The answer to `message` as the first upstream that answers gives it; the id is the question's. The same question
    * asked again while it is under way is not sent again. Rejects when nobody answers.
    */
-  async ask(message: Uint8Array, transport: Transport): Promise<Uint8Array> {
+  async askWho(message: Uint8Array, transport: Transport): Promise<Upstreamed> {
     const key = transport + Buffer.from(message.subarray(2)).toString('latin1')
     const under = this.#pending.get(key)
     if (under !== undefined) {
@@ -61,16 +72,16 @@ export class Forwarder {
     return this.#guard.cameBack(name)
   }
 
-  #ask(message: Uint8Array, transport: Transport): Promise<Uint8Array> {
+  #ask(message: Uint8Array, transport: Transport): Promise<Upstreamed> {
     const send = transport === 'udp' ? askUdp : askTcp
     const now = performance.now()
     const isSlow = (upstream: string): boolean => (this.#slowUntil.get(upstream) ?? 0) > now
     const upstreams = this.upstreams.filter(upstream => !this.#guard.loops(upstream))
     const order = [...upstreams.filter(upstream => !isSlow(upstream)), ...upstreams.filter(isSlow)]
-    const attempts = order.map(upstream => async (signal: AbortSignal): Promise<Uint8Array> => {
+    const attempts = order.map(upstream => async (signal: AbortSignal): Promise<Upstreamed> => {
       const answer = await send(message, upstream, signal)
       this.#slowUntil.delete(upstream)
-      return answer
+      return { answer, upstream }
     })
     return firstOf(attempts, skipped => {
       for (const i of skipped) this.#slowUntil.set(order[i] ?? '', performance.now() + SLOW_MS)
@@ -79,26 +90,26 @@ export class Forwarder {
 }
 
 /** A copy of the answer with the id of the question. */
-function withId(question: Uint8Array, answer: Uint8Array): Uint8Array {
+function withId(question: Uint8Array, { answer, upstream }: Upstreamed): Upstreamed {
   const copy = Uint8Array.from(answer)
   copy.set(question.subarray(0, 2))
-  return copy
+  return { answer: copy, upstream }
 }
 
-type Attempt = (signal: AbortSignal) => Promise<Uint8Array>
+type Attempt = (signal: AbortSignal) => Promise<Upstreamed>
 
 /**
  * The first good answer. An attempt that fails, refuses or takes too long starts the next; a refusal counts only if
  * nobody does better. `late` is told which attempts had not ended although others were begun after them.
  */
-function firstOf(attempts: Attempt[], late: (indices: number[]) => void): Promise<Uint8Array> {
+function firstOf(attempts: Attempt[], late: (indices: number[]) => void): Promise<Upstreamed> {
   return new Promise((resolve, reject) => {
     const abort = new AbortController()
     const running = new Set<number>()
     let begun = 0
-    let refusal: Uint8Array | undefined
+    let refusal: Upstreamed | undefined
     let timer: NodeJS.Timeout | undefined
-    const settle = (answer: Uint8Array | undefined): void => {
+    const settle = (answer: Upstreamed | undefined): void => {
       if (abort.signal.aborted) return
       clearTimeout(timer)
       clearTimeout(limit)
@@ -122,7 +133,7 @@ function firstOf(attempts: Attempt[], late: (indices: number[]) => void): Promis
       attempt(abort.signal).then(
         answer => {
           running.delete(i)
-          if (!ASK_NEXT.includes(rcodeOf(answer))) settle(answer)
+          if (!ASK_NEXT.includes(rcodeOf(answer.answer))) settle(answer)
           else {
             refusal ??= answer
             next()

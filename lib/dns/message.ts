@@ -10,6 +10,14 @@ export function typeName(type: number): string {
   return TYPE_NAMES.get(type) ?? `UNKNOWN_${type}`
 }
 
+/** The number of a mnemonic in any case, or of `TYPEn` (RFC 3597 §5); undefined if it is neither. */
+export function typeNumber(name: string): number | undefined {
+  const wanted = name.toUpperCase()
+  for (const [number, each] of TYPE_NAMES) if (each === wanted) return number
+  const [, digits] = /^TYPE(\d{1,5})$/.exec(wanted) ?? []
+  return digits !== undefined && Number(digits) <= 0xffff ? Number(digits) : undefined
+}
+
 const TYPE_NAMES = new Map<number, string>([
   ...Object.entries(TYPE).map(([name, type]): [number, string] => [type, name]),
   [15, 'MX'],

@@ -6,6 +6,8 @@ import type { ClusterNames } from './cluster-names.ts'
 export type Whose =
   /** Below the cluster domain; `below` are the labels in front of it, `name` is the full name. */
   | { kind: 'cluster'; name: string; below: string[] }
+  /** Below one of the domains that the user has given to the cluster's DNS. */
+  | { kind: 'included'; name: string; domain: string }
   /** A reverse lookup of an address that is the cluster's. */
   | { kind: 'reverse'; address: string }
   | { kind: 'foreign' }
@@ -17,8 +19,14 @@ const FOREIGN: Whose = { kind: 'foreign' }
  * Any other name is ours only if, with one of a pod's search domains behind it, it is a service that is known here.
  * @param name lower case, no final dot
  * @param isClusterAddress true for an address that is reached through the tunnel
+ * @param includeDomains further domains that the cluster's DNS is asked for, lower case, without dots at their ends
  */
-export function whose(name: string, names: ClusterNames, isClusterAddress: (address: string) => boolean): Whose {
+export function whose(
+  name: string,
+  names: ClusterNames,
+  isClusterAddress: (address: string) => boolean,
+  includeDomains: readonly string[] = []
+): Whose {
   const { domain, namespace } = names
   if (name === domain) return { kind: 'cluster', name, below: [] }
   if (name.endsWith(`.${domain}`)) {
@@ -29,6 +37,8 @@ export function whose(name: string, names: ClusterNames, isClusterAddress: (addr
     return address !== undefined && isClusterAddress(address) ? { kind: 'reverse', address } : FOREIGN
   }
   if (name === '') return FOREIGN
+  const included = includeDomains.find(each => name === each || name.endsWith(`.${each}`))
+  if (included !== undefined) return { kind: 'included', name, domain: included }
   const labels = name.split('.')
   if (labels.length > 1 && (labels.at(-1) === 'svc' || labels.at(-1) === 'pod')) {
     return { kind: 'cluster', name: `${name}.${domain}`, below: labels }

@@ -1,14 +1,27 @@
 // One question, one answer: from the watch, from the cluster's DNS, or from the resolvers that were there before.
 import { type Answer, decode, encode, RECURSION_DESIRED } from 'dns-packet'
 import { dnsTrace } from '../trace.ts'
-import { answerFromWatch, empty, type FromWatch, positive, TTL_S } from './answer.ts'
+import { answerFromWatch, answerReverse, empty, type FromWatch } from './answer.ts'
 import { AnswerCache } from './cache.ts'
 import type { ClusterNames } from './cluster-names.ts'
+import { type Explanation, explained } from './explain.ts'
 import { Forwarder, type Transport } from './forward.ts'
-import { addressesIn, CLASS_IN, type Question, RCODE, rcodeOf, readQuestion, TYPE, typeName } from './message.ts'
+import {
+  addressesIn,
+  CLASS_IN,
+  type Question,
+  RCODE,
+  rcodeOf,
+  readQuestion,
+  TYPE,
+  typeName,
+  typeNumber
+} from './message.ts'
 import { isProxyDiscovery, type Whose, whose } from './names.ts'
 import { type Reply, replyTo, UDP_BYTES, udpLimit, writeRcode, writeReply, writeTruncated } from './reply.ts'
 
+/** RFC 1035 §3.1: labels of 1 to 63 bytes, 253 characters in all. */
+const isName = (name: string): boolean => name.length <= 254 && /^([^.]{1,63}\.)*[^.]{1,63}\.?$/.test(name)
 /** The cluster's DNS may take this long: whoever asks us waits for 5 s (resolv.conf(5), "timeout"). */
 const CLUSTER_LIMIT_MS = 4000
 /** ExternalNames that lead to ExternalNames; CoreDNS stops after 8 too. */
@@ -28,14 +41,20 @@ export interface ResolverOptions {
   isClusterAddress?(address: string): boolean
   /** Told of every address in an answer about a cluster name. */
   learned?(address: string): void
-  /** Longest time that an answer of the cluster's DNS is kept, in seconds. */
-  cacheTtlMaxS?: number
+  /** Longest time that an answer of the cluster's DNS is kept, in seconds; 0 keeps none. */
+  cacheTtlMaxS?: number | undefined
+  /** Further domains whose names the cluster's DNS is asked for, lower case, without dots at their ends. */
+  includeDomains?: readonly string[] | undefined
 }
 
-type Source = 'watch' | 'cluster' | 'cache' | 'upstream' | 'none'
-interface Answered {
+export type Source = 'watch' | 'cluster' | 'cache' | 'upstream' | 'none'
+export interface Answered {
   bytes: Uint8Array
   source: Source
+  /** For `cache`: since when it is kept, in milliseconds. */
+  ageMs?: number | undefined
+  /** For `upstream`: which one has answered. */
+  upstream?: string
 }
 
 export class Resolver {
@@ -45,6 +64,7 @@ export class Resolver {
   readonly #learned: (address: string) => void
   readonly #cache: AnswerCache
   readonly #forwarder: Forwarder
+  readonly #includeDomains: readonly string[]
   #underWay = 0
 
   constructor(options: ResolverOptions) {
@@ -54,6 +74,7 @@ export class Resolver {
     this.#learned = options.learned ?? (() => {})
     this.#cache = new AnswerCache(options.cacheTtlMaxS === undefined ? {} : { ttlMaxS: options.cacheTtlMaxS })
     this.#forwarder = new Forwarder(options.upstreams ?? [])
+    this.#includeDomains = options.includeDomains ?? []
   }
 
   /** Known only after the laptop's own resolver was read: may be set late, and again. */
@@ -84,13 +105,34 @@ export class Resolver {
     return bytes
   }
 
+  /** Answer as for a program, and tell by which rule, from where and how fast. Undefined: the name or the type is none. */
+  async explain(name: string, type: string): Promise<Explanation | undefined> {
+    const number = typeNumber(type)
+    if (number === undefined || !isName(name)) return undefined
+    const message = questionFor(name.replace(/\.$/, ''), number)
+    const question = readQuestion(message)
+    if (typeof question !== 'object') return undefined
+    const began = performance.now()
+    const answered = await this.#answer(message, question, 'tcp').catch(
+      (error: Error): Answered & { error: string } => ({
+        bytes: writeRcode(message, question, RCODE.SERVFAIL),
+        source: 'none',
+        error: error.message
+      })
+    )
+    const owner = this.#whose(question.name)
+    const upstreams = this.#forwarder.upstreams
+    return explained({ question, owner, answered, names: this.#names, upstreams, ms: performance.now() - began })
+  }
+
   async #answer(message: Uint8Array, question: Question, transport: Transport): Promise<Answered> {
-    const owner = whose(question.name, this.#names, this.#isClusterAddress)
+    const owner = this.#whose(question.name)
     if (owner.kind === 'foreign') {
       if (this.#forwarder.cameBack(question.name)) {
         return { bytes: writeRcode(message, question, RCODE.REFUSED), source: 'none' }
       }
-      return { bytes: await this.#forwarder.ask(message, transport), source: 'upstream' }
+      const { answer, upstream } = await this.#forwarder.askWho(message, transport)
+      return { bytes: answer, source: 'upstream', upstream }
     }
     if (question.class !== CLASS_IN) return { bytes: writeRcode(message, question, RCODE.REFUSED), source: 'none' }
     // RFC 6891 §6.1.3.
@@ -98,7 +140,7 @@ export class Resolver {
       return { bytes: writeRcode(message, question, RCODE.BADVERS), source: 'none' }
     }
     const limit = transport === 'tcp' ? TCP_BYTES : udpLimit(question)
-    const found = owner.kind === 'reverse' ? this.#reverse(owner.address, question) : this.#watched(owner, question)
+    const found = this.#find(owner, question)
     if (found === 'ask') return this.#relay(message, question, owner, limit)
     const reply = await this.#complete(found, question.type, CHASE_MAX)
     renameOwner(reply.answers, owner.kind === 'cluster' ? owner.name : '', question.name)
@@ -108,6 +150,17 @@ export class Resolver {
     return { bytes: writeReply(message, question, reply, limit), source: 'watch' }
   }
 
+  #whose(name: string): Whose {
+    return whose(name, this.#names, this.#isClusterAddress, this.#includeDomains)
+  }
+
+  #find(owner: Whose, question: Question): FromWatch {
+    if (owner.kind === 'reverse') return this.#reverse(owner.address, question)
+    if (owner.kind === 'cluster') return this.#watched(owner, question)
+    const isProxy = isProxyDiscovery(question.name.split('.'))
+    return isProxy ? { reply: empty(RCODE.NXDOMAIN, this.#names.domain) } : 'ask'
+  }
+
   #watched({ below }: Whose & { kind: 'cluster' }, { type }: Question): FromWatch {
     const found = answerFromWatch(this.#names, below, type)
     const mayAsk = found === 'ask' && !isProxyDiscovery(below)
@@ -115,9 +168,9 @@ export class Resolver {
   }
 
   #reverse(address: string, { type, name }: Question): FromWatch {
-    const known = this.#names.reverse?.(address) ?? []
-    if (type !== TYPE.PTR || known.length === 0) return 'ask'
-    return { reply: positive(known.map(data => ({ type: 'PTR', name, ttl: TTL_S, data }))) }
+    if (type !== TYPE.PTR) return 'ask'
+    const reply = answerReverse(this.#names.reverse?.(address) ?? [], name, this.#names.domain)
+    return reply === undefined ? 'ask' : { reply }
   }
 
   /** The reply of the watch, with the records that an ExternalName leads to. */
@@ -145,18 +198,18 @@ export class Resolver {
       const answers = await this.#askRaw(questionFor(owner.name, question.type))
       const reply = replyFrom(answers.answer)
       renameOwner(reply.answers, owner.name, question.name)
-      return { bytes: writeReply(message, question, reply, limit), source: answers.cached ? 'cache' : 'cluster' }
+      return from(answers.ageMs, writeReply(message, question, reply, limit))
     }
-    const { answer, cached } = await this.#askRaw(message)
+    const { answer, ageMs } = await this.#askRaw(message)
     const bytes = answer.length > limit ? writeTruncated(message, question) : replyTo(message, question, answer)
-    return { bytes, source: cached ? 'cache' : 'cluster' }
+    return from(ageMs, bytes)
   }
 
   async #askFor(name: string, type: number): Promise<Answer[]> {
     return replyFrom((await this.#askRaw(questionFor(name, type))).answer).answers
   }
 
-  async #askRaw(message: Uint8Array): Promise<{ answer: Uint8Array; cached: boolean }> {
+  async #askRaw(message: Uint8Array): Promise<{ answer: Uint8Array; ageMs: number | undefined }> {
     const question = Uint8Array.from(message)
     question.set([0, 0]) // the id is not part of the question
     const key = Buffer.from(question).toString('latin1')
@@ -164,6 +217,10 @@ export class Resolver {
     for (const address of addressesIn(found.answer)) this.#learned(address)
     return found
   }
+}
+
+function from(ageMs: number | undefined, bytes: Uint8Array): Answered {
+  return { bytes, source: ageMs === undefined ? 'cluster' : 'cache', ageMs }
 }
 
 function questionFor(name: string, type: number): Uint8Array {

@@ -13,11 +13,12 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { KtError } from '../errors.ts'
+import { describeHostsUndo, type HostsChange, undoHosts } from './hosts-file.ts'
 import { describeUndo, type ResolvConfChange, undoResolvConf } from './resolv-conf-file.ts'
 import { bootId, giveToInvoker, networkNamespace, processStart } from './state.ts'
 
 /** Everything that outlives a dead process. Routes and settings of the link are not here: they go with the device. */
-export type Change = ResolvConfChange
+export type Change = ResolvConfChange | HostsChange
 
 export interface Journal {
   /** Write down what is about to be changed; on the disk when this returns. Throws KT_JOURNAL: then change nothing. */
@@ -148,6 +149,8 @@ async function undo(change: Change): Promise<string | undefined> {
   switch (change.kind) {
     case 'resolv.conf':
       return describeUndo(await undoResolvConf(change))
+    case 'hosts':
+      return describeHostsUndo(await undoHosts(change))
   }
 }
 

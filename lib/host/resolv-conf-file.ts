@@ -1,7 +1,7 @@
 // /etc/resolv.conf itself: changed so that it can be put back byte by byte, with its mode, owner, label and links.
-import { constants } from 'node:fs'
-import { lstat, open, readFile, readlink, rename, symlink, unlink, writeFile } from 'node:fs/promises'
+import { lstat, readFile, readlink, rename, symlink, unlink, writeFile } from 'node:fs/promises'
 import { KtError } from '../errors.ts'
+import { overwrite } from './overwrite.ts'
 import { hasOurs, type Ours, withoutOurs } from './resolv-conf.ts'
 
 export const RESOLV_CONF = '/etc/resolv.conf'
@@ -85,19 +85,6 @@ async function putBack(before: Before, path: string): Promise<void> {
   if (before.kind === 'file') await overwrite(path, before.text)
   else if (before.kind === 'missing') await unlink(path)
   else await replace(path, temporary => symlink(before.target, temporary))
-}
-
-/** New text first, then the new length: nobody ever reads an empty file. */
-async function overwrite(path: string, text: string): Promise<void> {
-  const bytes = Buffer.from(text, 'latin1')
-  const file = await open(path, constants.O_WRONLY)
-  try {
-    await file.write(bytes, 0, bytes.length, 0)
-    await file.truncate(bytes.length)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
 }
 
 /** Make the new thing beside the old one, then put it in its place in one step. */

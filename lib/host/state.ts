@@ -28,6 +28,11 @@ export function stateDirectory(name: string): string {
   return path
 }
 
+/** Home directory of the user who typed the command. */
+export function invokerHome(): string {
+  return invoker().home
+}
+
 /** Give a file that root has just made to the user who typed the command. Does nothing without sudo. */
 export function giveToInvoker(path: string): void {
   if (process.getuid?.() !== 0) return

@@ -38,12 +38,17 @@ export async function resolvedUpstreams(): Promise<string[]> {
 /** Set the link up. The server comes last: until then nothing is asked here, so no other name ever goes the wrong way. */
 export async function setLink({ device, server, search, routed }: LinkDns): Promise<void> {
   await resolvectl('default-route', device, 'false')
-  await resolvectl('domain', device, ...search, ...routed.map(domain => `~${domain}`))
+  await routeDomains({ device, search, routed })
   // A server inside the TUN needs none of these, and a global "yes" would make resolved insist. Older versions lack some.
   await Promise.all(
     ['llmnr', 'mdns', 'dnssec', 'dnsovertls'].map(setting => run('resolvectl', [setting, device, 'no']))
   )
   await resolvectl('dns', device, server)
+}
+
+/** Which names are asked on the link. */
+export async function routeDomains({ device, search, routed }: Omit<LinkDns, 'server'>): Promise<void> {
+  await resolvectl('domain', device, ...search, ...routed.map(domain => `~${domain}`))
 }
 
 /** As if kt had never been there; a link that has gone already took its settings with it. */

@@ -1,8 +1,7 @@
 // May we? Asked before it is needed, so that the answer names the right instead of the step that failed.
 
-import type { KtError } from '../errors.ts'
-import type { Right } from './api-error.ts'
-import { forbidden } from './api-error.ts'
+import { KtError } from '../errors.ts'
+import { forbidden, type Right, resourceName } from './api-error.ts'
 import type { Cluster } from './client.ts'
 import { ACCESS_REVIEWS } from './resource.ts'
 
@@ -27,10 +26,34 @@ export function connectRights(namespace: string): Right[] {
   ]
 }
 
+/** `kt exchange` by selector: also the stuntman, and the one patch of the service. */
+export function exchangeRights(namespace: string): Right[] {
+  const services = ['get', 'patch', 'create', 'delete'].map(verb => ({ verb, resource: 'services', namespace }))
+  return [...connectRights(namespace), { verb: 'patch', resource: 'pods', namespace }, ...services]
+}
+
+/** `kt preview`: also the new service. */
+export function previewRights(namespace: string): Right[] {
+  const services = ['get', 'patch', 'create', 'delete'].map(verb => ({ verb, resource: 'services', namespace }))
+  return [...connectRights(namespace), ...services]
+}
+
 /** Those of `rights` that we do not have; asked at once (SelfSubjectAccessReview, which everybody may create). */
 export async function checkAccess(cluster: Cluster, rights: Right[], signal?: AbortSignal): Promise<MissingRight[]> {
   const allowed = await Promise.all(rights.map(right => review(cluster, right, signal)))
   return rights.filter((_, i) => !allowed[i]).map(right => ({ ...right, error: forbidden(right, cluster.user) }))
+}
+
+/** Throws a KT_FORBIDDEN that names every one of `rights` that is missing, before anything is made. */
+export async function demandRights(cluster: Cluster, rights: Right[], signal?: AbortSignal): Promise<void> {
+  const missing = await checkAccess(cluster, rights, signal)
+  const [first] = missing
+  if (first === undefined) return
+  if (missing.length === 1) throw first.error
+  const list = missing.map(right => `${right.verb} ${resourceName(right)}`).join(', ')
+  throw new KtError('KT_FORBIDDEN', `${first.error.message}; missing are: ${list}`, {
+    hint: `the role "edit" has all of them: kubectl create rolebinding kt -n ${cluster.namespace} --clusterrole=edit --user=NAME`
+  })
 }
 
 async function review({ api }: Cluster, right: Right, signal?: AbortSignal): Promise<boolean> {

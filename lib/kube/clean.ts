@@ -2,7 +2,6 @@
 import { unavailable } from './api.ts'
 import type { Cluster } from './client.ts'
 import { deleteService } from './exchange.ts'
-import { restorePatch } from './exchange-plan.ts'
 import { CONTROL_LABEL, HEARTBEAT_ANNOTATION, stuntmanName } from './names.ts'
 import { ownerOf } from './owner.ts'
 import { changedServices, configOf, type Remains, recoverService, removePod } from './recover.ts'
@@ -31,7 +30,8 @@ export interface Expired {
 export function findExpired(remains: Remains, seconds: number, now: number = Date.now()): Expired {
   const silent = (object: Made): boolean => silence(object, now) > seconds
   const made = remains.services.filter(({ metadata }) => metadata?.labels?.[CONTROL_LABEL] === 'kt')
-  const services = changedServices(remains).filter(name => {
+  const changed = changedServices(remains)
+  const services = changed.filter(name => {
     const others = [...remains.pods, ...made].filter(
       object =>
         object.metadata?.name === stuntmanName(name) ||
@@ -43,8 +43,9 @@ export function findExpired(remains: Remains, seconds: number, now: number = Dat
     const parts = others.length > 0 || service === undefined ? others : [service]
     return parts.every(silent)
   })
+  // Parts of an exchange go with it or not at all.
   const taken = (object: Made): boolean =>
-    services.some(
+    changed.some(
       name => (object.metadata?.name ?? '').startsWith(`${name}-kt-`) || configOf(object, 'service') === name
     )
   const names = (objects: Made[]): string[] =>
@@ -53,7 +54,7 @@ export function findExpired(remains: Remains, seconds: number, now: number = Dat
   return {
     services,
     pods,
-    helpers: names(made.filter(service => restorePatch(service) === undefined)),
+    helpers: names(made),
     configMaps: names(remains.configMaps).filter(name => !remains.pods.some(pod => pod.metadata?.name === name))
   }
 }

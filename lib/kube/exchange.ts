@@ -27,6 +27,8 @@ import { PODS, SERVICES } from './resource.ts'
 
 /** Every node has heard of a changed endpoint after this: measured ≤ 100 ms with nftables, up to a second on a busy node. */
 const SETTLE_MS = 1_000
+/** The controller of the endpoints has heard of a shadow's labels and readiness after this; the selector must not be faster. */
+const DRESSED_MS = 300
 
 /** What was found before anything is changed. */
 export interface Diverting {
@@ -44,12 +46,13 @@ export interface Diverting {
 
 /** Who holds a service, if anybody does. */
 export async function holderOf(cluster: Cluster, service: Service, signal?: AbortSignal): Promise<Owner | undefined> {
-  const state = exchangeState(service)
-  if (state.kind === 'plain') return undefined
-  const owner = ownerOf(service.metadata?.annotations)
-  // The Service says who, its stuntman how long ago: a heartbeat there does not touch the user's object.
   const stuntman = await getService(cluster, stuntmanName(service.metadata?.name ?? ''), signal)
-  return { ...owner, silentSeconds: ownerOf(stuntman?.metadata?.annotations).silentSeconds }
+  // Made first and removed last: the stuntman alone is somebody who is just beginning, or what he left.
+  if (exchangeState(service).kind === 'plain')
+    return stuntman === undefined ? undefined : ownerOf(stuntman.metadata?.annotations)
+  // The Service says who, its stuntman how long ago: a heartbeat there does not touch the user's object.
+  const { silentSeconds } = ownerOf(stuntman?.metadata?.annotations)
+  return { ...ownerOf(service.metadata?.annotations), silentSeconds }
 }
 
 /** May this exchange begin? Throws KtError with whoever is in the way; true when something stale has to be undone first. */
@@ -132,7 +135,10 @@ export async function createStuntman(
       ports: ports.map(({ nodePort: _node, appProtocol: _app, ...port }) => port)
     }
   }
-  await api.call({ ...SERVICES, verb: 'create', namespace, body }, signal)
+  await api.call({ ...SERVICES, verb: 'create', namespace, body }, signal).catch((cause: unknown) => {
+    if (statusOf(cause) !== 409) throw cause
+    throw new KtError('KT_CONFLICT', `somebody else has just begun to exchange service '${original}'`, { cause })
+  })
   return name
 }
 
@@ -202,36 +208,45 @@ export async function getService(
   }
 }
 
+/** Narrowed, the service asks for its own labels too: the shadows wear them from now on, and the service sends to them as well. */
+export async function dressShadows(cluster: Cluster, { mode, selector, token }: Diverting): Promise<void> {
+  if (mode === 'narrow') await labelShadows(cluster, token, selector)
+  await sleep(DRESSED_MS)
+}
+
 /**
- * Take a shadow out of every service it still stands in, before it ends: an endpoint that is gone before the last node has heard
- * of it costs callers a connection. Without the right to patch pods only the wait is left.
+ * Take the shadows out of the service they still stand in, before they end: an endpoint that is gone before the last node has
+ * heard of it costs callers a connection.
  */
 export async function retireShadows(
-  { api, namespace }: Cluster,
-  names: readonly string[],
-  selector: Record<string, string>
+  cluster: Cluster,
+  { mode, selector, token }: Pick<Diverting, 'mode' | 'selector' | 'token'>
 ): Promise<void> {
-  const labels = Object.fromEntries([...Object.keys(selector), EXCHANGE_KEY].map(key => [key, null]))
-  for (const name of names)
-    await api.call({ ...PODS, verb: 'patch', namespace, name, body: { metadata: { labels } } }).catch(() => {})
+  const labels = Object.fromEntries(Object.keys(selector).map(key => [key, null]))
+  if (mode === 'narrow') await labelShadows(cluster, token, labels)
   await sleep(SETTLE_MS)
 }
 
-/** The diversion follows a selector that somebody has changed meanwhile: the stuntman and the shadows learn it. */
+/** The diversion follows a selector that somebody has changed meanwhile: the stuntman learns it. */
 export async function followSelector(
   { api, namespace }: Cluster,
-  { service, mode, selector, token }: Diverting,
+  { service, selector }: Diverting,
   wanted: Record<string, string>
 ): Promise<void> {
   const gone = Object.fromEntries(Object.keys(selector).map(key => [key, null]))
-  const change = { ...gone, ...wanted }
-  const name = stuntmanName(service)
-  await api.call({ ...SERVICES, verb: 'patch', namespace, name, body: { spec: { selector: change } } })
-  if (mode === 'replace') return
+  const body = { spec: { selector: { ...gone, ...wanted } } }
+  await api.call({ ...SERVICES, verb: 'patch', namespace, name: stuntmanName(service), body })
+}
+
+async function labelShadows(
+  { api, namespace }: Cluster,
+  token: string,
+  labels: Record<string, string | null>
+): Promise<void> {
   const query = { labelSelector: `${EXCHANGE_KEY}=${token}` }
   const { items } = await api.call<{ items: Pod[] }>({ ...PODS, verb: 'list', namespace, query })
   for (const { metadata } of items) {
-    const body = { metadata: { labels: change } }
-    await api.call({ ...PODS, verb: 'patch', namespace, name: metadata?.name ?? '', body })
+    const name = metadata?.name ?? ''
+    await api.call({ ...PODS, verb: 'patch', namespace, name, body: { metadata: { labels } } })
   }
 }

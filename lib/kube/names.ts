@@ -18,6 +18,8 @@ export const HEARTBEAT_ANNOTATION = 'kt-last-heart-beat'
 export const CONFIG_ANNOTATION = 'kt-config'
 /** The original selector of a service whose selector was replaced, as JSON. */
 export const SELECTOR_ANNOTATION = 'kt-selector'
+/** By this a preview selects its shadow, as kt-connect's objects do. */
+export const TARGET_LABEL = 'kt-target'
 /** The one key by which an exchanged service selects its shadow; also a label of that service, so that it can be listed. */
 export const EXCHANGE_KEY = 'kt-exchange'
 

@@ -4,7 +4,7 @@ import { unavailable } from './api.ts'
 import { statusOf } from './api-error.ts'
 import { changeService } from './change-service.ts'
 import type { Cluster, ConfigMap, Pod, Service } from './client.ts'
-import { deleteService } from './exchange.ts'
+import { deleteService, retireShadows } from './exchange.ts'
 import { type ExchangeState, exchangeState, originalSelector, restorePatch } from './exchange-plan.ts'
 import { CONFIG_ANNOTATION, CONTROL_LABEL, stuntmanName } from './names.ts'
 import { CONFIG_MAPS, PODS, type Resource, SERVICES } from './resource.ts'
@@ -45,11 +45,10 @@ export function configOf({ metadata }: { metadata?: Pod['metadata'] }, field: st
 /** Names of the services of a namespace that an exchange or a mesh has changed, or whose helpers are still there. */
 export function changedServices(remains: Remains): string[] {
   const names = new Set<string>()
-  for (const service of remains.services)
-    if (restorePatch(service) !== undefined) names.add(service.metadata?.name ?? '')
-  for (const service of remains.services.filter(isOwn)) {
-    const name = configOf(service, 'service') ?? /^(.+)-kt-stuntman$/.exec(service.metadata?.name ?? '')?.[1]
-    if (name !== undefined) names.add(name)
+  for (const service of remains.services) if (isChanged(service)) names.add(service.metadata?.name ?? '')
+  for (const { metadata } of remains.services.filter(isOwn)) {
+    const original = /^(.+)-kt-stuntman$/.exec(metadata?.name ?? '')?.[1]
+    if (original !== undefined) names.add(configOf({ metadata }, 'service') ?? original)
   }
   for (const pod of remains.pods) {
     const name = /-kt-exchange-|-kt-router$/.test(pod.metadata?.name ?? '') ? configOf(pod, 'service') : undefined
@@ -58,7 +57,11 @@ export function changedServices(remains: Remains): string[] {
   return [...names].sort((a, b) => a.localeCompare(b))
 }
 
+/** Made by kt: a stuntman, a preview, a service of a mesh. */
 const isOwn = ({ metadata }: Service): boolean => metadata?.labels?.[CONTROL_LABEL] === 'kt'
+
+/** A user's service with something of kt in it. */
+const isChanged = (service: Service): boolean => !isOwn(service) && restorePatch(service) !== undefined
 
 /**
  * Put one service back: its selector first, then what was made for it. One line for each thing done; none if there was nothing.
@@ -79,10 +82,14 @@ export async function recoverService(
     throw new KtError('KT_NOT_FOUND', `there is no service "${name}" in namespace ${cluster.namespace}`, {
       hint: 'another namespace is chosen with --namespace'
     })
-  if (service !== undefined && restorePatch(service) !== undefined) {
+  if (service !== undefined && isChanged(service)) {
     const after = await changeService(cluster, name, restorePatch, signal)
     const selector = Object.entries(originalSelector(after)).map(([key, value]) => `${key}=${value}`)
     done.push(`Original service ${name} recovered: selects ${selector.join(', ')}`)
+    if (state.kind === 'exchanged') {
+      const { token, mode } = state
+      await retireShadows(cluster, { token, mode, selector: originalSelector(after) })
+    }
   }
   for (const pod of pods) done.push(...(await scaleBack(cluster, pod, signal)))
   for (const helper of helpers) {

@@ -12,6 +12,8 @@ const SERVICE_LABEL = 'kubernetes.io/service-name'
 export interface WatchedNames extends ClusterNames {
   /** All services, for a list or a suggestion. */
   services(): Iterable<ServiceRecord>
+  /** How many addresses are ready behind a service, as far as endpoints are known. */
+  ready(service: ServiceRecord): number
   /** All namespaces that are known: listed ones, else those in which a service was seen. */
   namespaces(): Iterable<string>
   reverse(address: string): AddressOwner[]
@@ -101,6 +103,10 @@ class Names implements WatchedNames {
     if (record?.kind !== 'Headless') return record
     if (this.slices === 'nothing' || (this.slices === 'namespace' && namespace !== this.namespace)) return undefined
     return record
+  }
+
+  ready({ namespace, name }: ServiceRecord): number {
+    return this.#endpointsOf(`${namespace}/${name}`).length
   }
 
   *services(): Iterable<ServiceRecord> {

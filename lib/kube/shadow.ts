@@ -3,7 +3,7 @@ import { KtError } from '../errors.ts'
 import { unavailable } from './api.ts'
 import { ApiStatus, byRbac, statusOf } from './api-error.ts'
 import type { Cluster, ConfigMap, Pod } from './client.ts'
-import { HEARTBEAT_ANNOTATION } from './names.ts'
+import { CONTROL_LABEL, HEARTBEAT_ANNOTATION, ROLE_LABEL } from './names.ts'
 import { CONFIG_MAPS, PODS } from './resource.ts'
 import { configMapManifest, podManifest, type ShadowSpec, shadowName } from './shadow-manifest.ts'
 import { untilRunning, type WaitOptions, watchPod } from './shadow-wait.ts'
@@ -91,6 +91,17 @@ async function beat(cluster: Cluster, name: string): Promise<void> {
 
 async function mark({ api, namespace }: Cluster, name: string, metadata: Marks): Promise<void> {
   await api.call({ ...PODS, verb: 'patch', namespace, name, body: { metadata } })
+}
+
+/** Delete the shadows of `kt up` in the namespace whose agent has ended by itself, because its laptop never came back. */
+export async function removeEnded({ api, namespace }: Cluster): Promise<void> {
+  const query = { labelSelector: `${CONTROL_LABEL}=kt,${ROLE_LABEL}=shadow-connect` }
+  const { items = [] } = await api.call<{ items?: Pod[] }>({ ...PODS, verb: 'list', namespace, query })
+  const ended = items.filter(({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed')
+  // Their ConfigMaps belong to them and go with them.
+  await Promise.all(
+    ended.map(({ metadata }) => api.call({ ...PODS, verb: 'delete', namespace, name: metadata?.name ?? '' }))
+  )
 }
 
 async function remove(cluster: Cluster, name: string, uid: string | undefined, wait: boolean): Promise<void> {

@@ -2,7 +2,7 @@
 import { KtError } from '../errors.ts'
 import { statusOf } from './api-error.ts'
 import type { Cluster, Service } from './client.ts'
-import { type Resource, SERVICES } from './resource.ts'
+import { DEPLOYMENTS, SERVICES, STATEFUL_SETS } from './resource.ts'
 
 type TargetKind = 'service' | 'deployment' | 'statefulset' | 'pod'
 
@@ -54,9 +54,6 @@ export function demandSelectorTarget({ kind, name }: Target): void {
 interface Workload {
   spec?: { template?: { metadata?: { labels?: Record<string, string> } } }
 }
-
-const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', resource: 'deployments' }
-const STATEFUL_SETS: Resource = { group: 'apps', version: 'v1', resource: 'statefulsets' }
 
 /** The Service a target means. Throws KT_NOT_FOUND when there is none, KT_USAGE when a workload has several. */
 export async function findService(cluster: Cluster, target: Target, signal?: AbortSignal): Promise<Service> {
