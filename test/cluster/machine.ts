@@ -31,6 +31,7 @@ const PACKAGES: Record<string, string> = {
   curl: 'curl',
   wget: 'wget',
   dig: 'bind9-dnsutils',
+  dnsperf: 'dnsperf',
   'nc.openbsd': 'netcat-openbsd',
   'redis-check-rdb': 'redis-tools',
   rsync: 'rsync',

@@ -1,0 +1,39 @@
+// The areas of the end-to-end tests are the folders of test/e2e; the list is taken from the disk.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Choice } from '../../cluster/settings.ts'
+
+/** `KT_TEST_CLUSTER=ID`: a cluster that runs already, for one test file while it is being written. */
+const MAIN_ID = Number(process.env.KT_TEST_CLUSTER ?? 8)
+
+/** Clusters that tests may ask for, with ids of their own beside those of developers. */
+export const CLUSTERS = {
+  main: { id: MAIN_ID, nodes: 2, proxy: 'nftables', dualStack: false, demo: true },
+  'dual-stack': { id: 9, nodes: 1, proxy: 'iptables', dualStack: true, demo: true }
+} as const satisfies Record<string, Choice>
+
+/** How tests name them. */
+export type ClusterName = keyof typeof CLUSTERS
+
+/** A folder of tests. */
+export interface Area {
+  name: string
+  /** From `area.json` in the folder (`{ "clusters": ["main", "dual-stack"] }`); without it the main one. */
+  clusters: ClusterName[]
+}
+
+/** All areas under `directory`, by name. Folders that begin with _ are none. */
+export function findAreas(directory: string): Area[] {
+  return readdirSync(directory, { withFileTypes: true })
+    .filter(entry => entry.isDirectory() && !entry.name.startsWith('_'))
+    .map(({ name }) => ({ name, clusters: clustersOf(join(directory, name, 'area.json')) }))
+    .sort((a, b) => a.name.localeCompare(b.name))
+}
+
+function clustersOf(file: string): ClusterName[] {
+  if (!existsSync(file)) return ['main']
+  const { clusters } = JSON.parse(readFileSync(file, 'utf8')) as { clusters: string[] }
+  const unknown = clusters.filter(name => !(name in CLUSTERS))
+  if (unknown.length > 0) throw new Error(`${file}: no such cluster: ${unknown.join(', ')}`)
+  return clusters as ClusterName[]
+}
