@@ -1,0 +1,91 @@
+// CPU seconds by process: user and system time of /proc/PID/stat, added up by the part a process plays on the way.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+/** What a process is recognised by. */
+export interface ProcessFacts {
+  pid: number
+  parent: number
+  /** Name of the program, at most 15 characters. */
+  name: string
+  /** `net:[4026532…]`: equal for processes of one network namespace. */
+  netns: string
+  /** /proc/PID/cgroup: the pod's uid is in it. */
+  cgroup: string
+  /** User + system time so far. */
+  seconds: number
+}
+
+/** Which processes play a part, for example 'API server'. */
+export type Parts = Record<string, (process: ProcessFacts) => boolean>
+
+/** CPU seconds by part. */
+export type CpuSeconds = Record<string, number>
+
+/** USER_HZ, in which the kernel counts for /proc; 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100
+
+/** Read all processes; those that end meanwhile are left out. */
+export function processes(): ProcessFacts[] {
+  return readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .flatMap(name => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'latin1')
+        // proc(5): the name stands in brackets and may hold anything; state is the field behind it.
+        const open = stat.indexOf('(')
+        const close = stat.lastIndexOf(')')
+        const fields = stat.slice(close + 2).split(' ')
+        return {
+          pid: Number(name),
+          parent: Number(fields[1]),
+          name: stat.slice(open + 1, close),
+          netns: readlinkSync(`/proc/${name}/ns/net`),
+          cgroup: readFileSync(`/proc/${name}/cgroup`, 'latin1'),
+          seconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+        }
+      } catch {
+        return []
+      }
+    })
+}
+
+/** A process or one of its descendants. */
+export function descendsFrom(root: number, all: readonly ProcessFacts[]): Set<number> {
+  const found = new Set([root])
+  // Parents may come after their children in the list (process ids wrap): repeat until nothing is added.
+  for (let before = 0; before !== found.size; ) {
+    before = found.size
+    for (const { pid, parent } of all) if (found.has(parent)) found.add(pid)
+  }
+  return found
+}
+
+/** Start counting; the function that is returned says what was used since. */
+export function startCpuClock(parts: Parts): () => CpuSeconds {
+  const before = new Map(processes().map(({ pid, seconds }) => [pid, seconds]))
+  return () => {
+    const used: CpuSeconds = Object.fromEntries(Object.keys(parts).map(name => [name, 0]))
+    for (const each of processes()) {
+      const part = Object.keys(parts).find(name => parts[name]!(each))
+      if (part !== undefined) used[part] = used[part]! + each.seconds - (before.get(each.pid) ?? 0)
+    }
+    return used
+  }
+}
+
+/** Resident memory of processes together, bytes; those that have ended count nothing. */
+export function residentBytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    try {
+      const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+      return sum + Number(kilobytes ?? 0) * 1024
+    } catch {
+      return sum
+    }
+  }, 0)
+}
+
+/** Open file descriptors of a process. */
+export function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length
+}
