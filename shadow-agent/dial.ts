@@ -1,9 +1,9 @@
 // "dial tcp host port": a socket to the target, joined to the stream once it is established.
 import { connect, type Socket } from 'node:net'
 import type { MuxStream } from '../lib/mux/stream.ts'
+import { verdictOf } from '../lib/tunnel/errno.ts'
 import { join } from '../lib/tunnel/join.ts'
 import { encodeVerdict, type Verdict } from '../lib/tunnel/request.ts'
-import { verdictOf } from '../lib/tunnel/errno.ts'
 
 /** A target that has not answered by then counts as silent, ms; the kernel itself would try for two minutes. */
 const DIAL_MS = 30_000

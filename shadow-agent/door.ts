@@ -13,8 +13,8 @@ export interface DoorOptions {
   /** Ed25519, SPKI PEM. */
   publicKey: string
   log(line: string): void
-  /** The number of sessions has changed: 0 or 1. */
-  changed(sessions: number): void
+  /** A session has begun; or, with undefined, the last one has ended. */
+  changed(session: MuxSession | undefined): void
 }
 
 export class Door {
@@ -63,12 +63,12 @@ export class Door {
     this.#session = session
     void replaced?.close('replaced')
     log(`session ${sessionId.slice(0, 8)} began`)
-    changed(1)
+    changed(session)
     void session.closed.then(({ code, error }) => {
       log(`session ${sessionId.slice(0, 8)} ended: ${code}${error === undefined ? '' : ` (${error.message})`}`)
       if (this.#session !== session) return
       this.#session = undefined
-      changed(0)
+      changed(undefined)
     })
   }
 }

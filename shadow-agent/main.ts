@@ -1,8 +1,10 @@
 // The agent in the shadow pod: listens on loopback, where only the port-forward of its pod reaches it.
 import { existsSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
+import { parseExpose } from '../lib/tunnel/expose.ts'
 import { AGENT_PORT } from '../lib/tunnel/request.ts'
 import { Door } from './door.ts'
+import { Exposure } from './expose.ts'
 
 declare const KT_VERSION: string | undefined
 
@@ -15,18 +17,22 @@ const CARRIER_BYTES = 131_072
 /** A carrier that goes silent below the mux is probed after this, ms. */
 const KEEP_ALIVE_MS = 15_000
 
-function main(): void {
+async function main(): Promise<void> {
   process.stdout.on('error', () => {}) // whoever reads the log may go
   const publicKey = readKey(process.env.KT_PUBLIC_KEY ?? '')
   const orphanSeconds = Number(process.env.KT_ORPHAN_SECONDS ?? '') || ORPHAN_SECONDS
-  let orphaned = setTimeout(leave, Math.min(FIRST_SESSION_SECONDS, orphanSeconds) * 1_000)
+  const exposure = await expose(process.env.KT_EXPOSE)
+  // An agent behind a Service must not end while that sends callers here: it serves them from the originals until its pod is removed.
+  const mayLeave = exposure?.servesAlone !== true
+  let orphaned = mayLeave ? setTimeout(leave, Math.min(FIRST_SESSION_SECONDS, orphanSeconds) * 1_000) : undefined
   const door = new Door({
     version: typeof KT_VERSION === 'undefined' ? 'checkout' : KT_VERSION,
     publicKey,
     log,
-    changed(sessions) {
+    changed(session) {
       clearTimeout(orphaned)
-      if (sessions === 0) orphaned = setTimeout(leave, orphanSeconds * 1_000)
+      if (session === undefined && mayLeave) orphaned = setTimeout(leave, orphanSeconds * 1_000)
+      if (exposure !== undefined) exposure.session = session
     }
   })
   const server = createServer({
@@ -36,18 +42,18 @@ function main(): void {
     highWaterMark: CARRIER_BYTES
   })
   server.on('connection', socket => void door.enter(socket))
-  server.on('error', error => {
-    log(error.message)
-    process.exit(1)
-  })
+  server.on('error', fail)
   const [port, host = '127.0.0.1'] = (process.env.KT_LISTEN ?? String(AGENT_PORT)).split(':').reverse()
   server.listen(Number(port), host, () => log(`ready ${(server.address() as { port: number }).port}`))
+  const readiness = exposure === undefined ? undefined : signReady(Number(process.env.KT_READY ?? ''))
 
   function leave(): void {
     log('no session for too long: the end')
     process.exit(0)
   }
   async function goodbye(): Promise<void> {
+    readiness?.close()
+    await exposure?.drain()
     server.close()
     await door.close()
     process.exit(0)
@@ -56,17 +62,46 @@ function main(): void {
   process.once('SIGINT', () => void goodbye())
 }
 
+/** Listen for others in the cluster, as the file says; undefined: there is no such file. */
+async function expose(path: string | undefined): Promise<Exposure | undefined> {
+  if (path === undefined) return undefined
+  try {
+    const config = parseExpose(readFileSync(path, 'utf8'))
+    const exposure = new Exposure(config)
+    await exposure.listen()
+    for (const { port, network, to } of config.ports) log(`listens at ${port}/${network} for the ${to}`)
+    return exposure
+  } catch (error) {
+    return fail(error)
+  }
+}
+
+/** Where the kubelet's probe connects: this is open when all other ports are. 0: nobody probes. */
+function signReady(port: number): Server | undefined {
+  if (port === 0) return undefined
+  return createServer(socket => {
+    socket.on('error', () => {})
+    socket.destroy()
+  })
+    .on('error', fail)
+    .listen(port)
+}
+
+function fail(error: unknown): never {
+  log(error instanceof Error ? error.message : String(error))
+  process.exit(1)
+}
+
 /** A PEM, its base64, or the path of a file with either. */
 function readKey(value: string): string {
   const text = existsSync(value) ? readFileSync(value, 'utf8') : value
   const pem = text.includes('-----BEGIN') ? text : Buffer.from(text, 'base64').toString('latin1')
   if (pem.includes('-----BEGIN PUBLIC KEY-----')) return pem
-  log('KT_PUBLIC_KEY holds no public key')
-  process.exit(1)
+  return fail('KT_PUBLIC_KEY holds no public key')
 }
 
 function log(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-main()
+void main()

@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MuxSession } from '../../lib/mux/session.ts'
+import type { Duplex } from 'node:stream'
+import { MuxSession, type MuxSessionOptions } from '../../lib/mux/session.ts'
 import { clientHandshake } from '../../lib/tunnel/handshake.ts'
 import { Tunnel } from '../../lib/tunnel/tunnel.ts'
 import { bundleAgent } from '../../scripts/bundle-agent.ts'
@@ -51,7 +52,8 @@ export async function startAgent(env: Record<string, string> = {}, node = proces
     })
     child.on('exit', code => reject(new Error(`the agent ended with ${code}: ${log.join(' | ')}`)))
   })
-  const port = await ready
+  // The agent has read its file, or will never.
+  const port = await ready.finally(() => rmSync(folder, { recursive: true, force: true }))
   return {
     child,
     port,
@@ -63,7 +65,6 @@ export async function startAgent(env: Record<string, string> = {}, node = proces
       return socket
     },
     async stop() {
-      rmSync(folder, { recursive: true, force: true })
       if (child.exitCode !== null || child.signalCode !== null) return
       const exited = once(child, 'exit')
       child.kill('SIGTERM')
@@ -72,10 +73,12 @@ export async function startAgent(env: Record<string, string> = {}, node = proces
   }
 }
 
+/** `onStream`: for what the agent opens; by default nothing may come in. */
 export async function tunnelTo(
-  agent: AgentProcess
-): Promise<{ tunnel: Tunnel; session: MuxSession; instance: string }> {
+  agent: AgentProcess,
+  onStream: MuxSessionOptions['onStream'] = stream => stream.reset('refused')
+): Promise<{ tunnel: Tunnel; session: MuxSession; carrier: Duplex; instance: string }> {
   const { carrier, instance } = await clientHandshake(await agent.dial(), { privateKey: agent.privateKey })
-  const session = new MuxSession(carrier, { role: 'client', onStream: stream => stream.reset('refused') })
-  return { tunnel: new Tunnel(session), session, instance }
+  const session = new MuxSession(carrier, { role: 'client', onStream })
+  return { tunnel: new Tunnel(session), session, carrier, instance }
 }

@@ -21,6 +21,32 @@ test('a target survives encoding', t => {
   })
 })
 
+test('who has come to the agent survives encoding', t => {
+  const address = fc.oneof(fc.ipV4(), fc.ipV6())
+  const port = fc.integer({ min: 1, max: 65_535 })
+  fc.assert(
+    fc.property(
+      fc.constantFrom('tcp' as const, 'udp' as const),
+      port,
+      address,
+      fc.integer({ min: 0, max: 65_535 }),
+      address,
+      (network, to, source, sourcePort, destination) => {
+        const request = { kind: 'accepted' as const, network, port: to, source, sourcePort, destination }
+        return JSON.stringify(decodeRequest(encodeRequest(request))) === JSON.stringify(request)
+      }
+    )
+  )
+  t.deepEqual(decodeRequest(Buffer.from('\x05\x11\x00\x35\x9c\x40\x02::fd00::7', 'latin1')), {
+    kind: 'accepted',
+    network: 'udp',
+    port: 53,
+    source: '::',
+    sourcePort: 40_000,
+    destination: 'fd00::7'
+  })
+})
+
 test('a DNS message survives, and does not share memory', t => {
   const message = Buffer.alloc(40, 7)
   const encoded = encodeRequest({ kind: 'resolve', message })
@@ -39,6 +65,11 @@ test('what is not a request is undefined', t => {
     [1, 0, 80, 0x61, 0, 0x62], // a zero byte in a name
     [3, 1, 2, 3],
     [5, 0, 80, 0x61],
+    [5, 6, 0, 80, 0, 1, 2, 0x3a, 0x3a, 0x3a], // destination too short
+    [5, 7, 0, 80, 0, 1, 2, 0x3a, 0x3a, 0x3a, 0x3a], // neither TCP nor UDP
+    [5, 6, 0, 0, 0, 1, 2, 0x3a, 0x3a, 0x3a, 0x3a], // port 0
+    [5, 6, 0, 80, 0, 1, 200, 0x3a, 0x3a, 0x3a, 0x3a], // longer than there is
+    [5, 6, 0, 80, 0, 1, 2, 0x3a, 0x0a, 0x3a, 0x3a], // a line feed in an address
     [77]
   ]) {
     t.is(decodeRequest(Uint8Array.from(bytes)), undefined, bytes.join(' '))

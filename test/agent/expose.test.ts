@@ -1,0 +1,362 @@
+// The agent as a process that listens for others: what comes to its ports reaches the laptop, or the originals when that is not there.
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import { type ExposedPort, Inbound, type InboundCall } from '../../lib/session/inbound.ts'
+import type { ExposeConfig, ExposePort } from '../../lib/tunnel/expose.ts'
+import { startAgent, tunnelTo } from '../_support/agent.ts'
+import { bytesOf, expected, hashOf, pour } from '../compliance/duplex.ts'
+
+const LAPTOP = '127.0.0.1'
+const ORIGINALS = '127.0.0.2'
+
+/** A port that is free now, on every address. */
+async function freePort(network: 'tcp' | 'udp' = 'tcp'): Promise<number> {
+  if (network === 'udp') {
+    const socket = createSocket('udp4').bind(0)
+    await once(socket, 'listening')
+    const { port } = socket.address()
+    await new Promise<void>(resolve => socket.close(() => resolve()))
+    return port
+  }
+  const server = createServer().listen(0)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise<void>(resolve => server.close(() => resolve()))
+  return port
+}
+
+/** A program at `address`; the port it was given. */
+async function serve(t: ExecutionContext, address: string, onSocket: (socket: Socket) => unknown): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true }, socket => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    onSocket(socket)
+  }).listen(0, address)
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+/** Says who it is, then what it has heard, after the caller's FIN. */
+const telling = (who: string) => async (socket: Socket) => {
+  socket.end(`${who}: ${await bytesOf(socket)}`)
+}
+
+interface Ground {
+  call(port: number, host?: string): Promise<Socket>
+  /** Begin a session which serves `ports`. */
+  join(ports: readonly ExposedPort[]): Promise<{ carrier: Duplex; close(): Promise<void> }>
+  calls: InboundCall[]
+  agent: Awaited<ReturnType<typeof startAgent>>
+}
+
+async function ground(t: ExecutionContext, ports: ExposePort[], rest: Partial<ExposeConfig> = {}): Promise<Ground> {
+  const folder = mkdtempSync(join(tmpdir(), 'kt-expose-'))
+  const file = join(folder, 'expose.json')
+  writeFileSync(file, JSON.stringify({ originals: ORIGINALS, ports, ...rest } satisfies ExposeConfig))
+  const agent = await startAgent({ KT_EXPOSE: file })
+  const calls: InboundCall[] = []
+  t.teardown(async () => {
+    agent.child.kill('SIGKILL') // its farewell takes a second, which is tested once
+    await agent.stop()
+    rmSync(folder, { recursive: true })
+  })
+  return {
+    agent,
+    calls,
+    async call(port, host = LAPTOP) {
+      const socket = connect({ port, host, allowHalfOpen: true })
+      socket.on('error', () => {})
+      await once(socket, 'connect')
+      return socket
+    },
+    async join(exposed) {
+      const inbound = new Inbound({ ports: exposed, onCall: call => calls.push(call) })
+      const { session, carrier, tunnel } = await tunnelTo(agent, inbound.onStream)
+      t.teardown(() => session.close())
+      await tunnel.facts() // the agent has made the session its own
+      return { carrier, close: () => session.close() }
+    }
+  }
+}
+
+const toLaptop = (port: number, original: number, fallback = false): ExposePort => ({
+  port,
+  network: 'tcp',
+  to: 'laptop',
+  original,
+  fallback
+})
+const local = (port: number, localPort: number): ExposedPort => ({ network: 'tcp', port, hosts: [LAPTOP], localPort })
+
+async function ask(socket: Socket, text: string): Promise<string> {
+  socket.end(text)
+  return String(await bytesOf(socket))
+}
+
+function resetOf(socket: Socket): Promise<string> {
+  return new Promise(resolve => {
+    socket.resume()
+    socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
+    socket.on('close', () => resolve('closed'))
+  })
+}
+
+test('a caller reaches the local program, by both families, and is named', async t => {
+  const port = await freePort()
+  const g = await ground(t, [toLaptop(port, 1)])
+  await g.join([local(port, await serve(t, LAPTOP, telling('laptop')))])
+  const caller = await g.call(port)
+  const { localPort } = caller
+  t.is(await ask(caller, 'hello'), 'laptop: hello')
+  t.is(await ask(await g.call(port, '::1'), 'six'), 'laptop: six')
+  t.like(g.calls[0], { network: 'tcp', port, source: LAPTOP, sourcePort: localPort, verdict: 'opened' })
+  t.is(g.calls[1]!.source, '::1')
+})
+
+test('20 MB each way at once, exact', async t => {
+  const port = await freePort()
+  const g = await ground(t, [toLaptop(port, 1)])
+  await g.join([local(port, await serve(t, LAPTOP, socket => socket.pipe(socket)))])
+  const caller = await g.call(port)
+  const [hash] = await Promise.all([hashOf(caller), pour(caller, 20_000_000, 3)])
+  t.is(hash, expected(20_000_000, 3))
+})
+
+test('500 callers at once', async t => {
+  const port = await freePort()
+  const g = await ground(t, [toLaptop(port, 1)])
+  await g.join([local(port, await serve(t, LAPTOP, telling('laptop')))])
+  const answers = await Promise.all(Array.from({ length: 500 }, async (_, i) => ask(await g.call(port), String(i))))
+  t.true(answers.every((answer, i) => answer === `laptop: ${i}`))
+})
+
+test('half-close: a program that ends first still hears the caller; and the reset of one is the reset of the other', async t => {
+  const [port, other] = [await freePort(), await freePort()]
+  const g = await ground(t, [toLaptop(port, 1), toLaptop(other, 1)])
+  const heard = Promise.withResolvers<string>()
+  const reset = Promise.withResolvers<string>()
+  const first = await serve(t, LAPTOP, socket => {
+    socket.end('greeting')
+    void bytesOf(socket).then(bytes => heard.resolve(String(bytes)))
+  })
+  const second = await serve(t, LAPTOP, socket => {
+    socket.on('error', (error: NodeJS.ErrnoException) => reset.resolve(error.code ?? ''))
+    socket.on('data', bytes => (String(bytes) === 'die' ? socket.resetAndDestroy() : undefined))
+  })
+  await g.join([local(port, first), local(other, second)])
+  const caller = await g.call(port)
+  t.is(String(await bytesOf(caller)), 'greeting')
+  caller.end('late')
+  t.is(await heard.promise, 'late')
+  const victim = await g.call(other)
+  victim.write('die')
+  t.is(await resetOf(victim), 'ECONNRESET')
+  const killer = await g.call(other)
+  killer.write('live')
+  await sleep(100)
+  killer.resetAndDestroy()
+  t.is(await reset.promise, 'ECONNRESET')
+})
+
+test('without a session the originals serve; with one the laptop; and again the originals after it', async t => {
+  const port = await freePort()
+  const g = await ground(t, [toLaptop(port, await serve(t, ORIGINALS, telling('original')))])
+  t.is(await ask(await g.call(port), '1'), 'original: 1')
+  const session = await g.join([local(port, await serve(t, LAPTOP, telling('laptop')))])
+  t.is(await ask(await g.call(port), '2'), 'laptop: 2')
+  await session.close()
+  t.is(await ask(await g.call(port), '3'), 'original: 3')
+})
+
+test('a port that is not exposed goes to the originals although there is a session', async t => {
+  const port = await freePort()
+  const original = await serve(t, ORIGINALS, telling('original'))
+  const g = await ground(t, [{ port, network: 'tcp', to: 'originals', original, fallback: false }])
+  await g.join([local(port, await serve(t, LAPTOP, telling('laptop')))])
+  t.is(await ask(await g.call(port), 'x'), 'original: x')
+  t.deepEqual(g.calls, [])
+})
+
+test('a laptop that has not exposed the port serves nothing: the originals do', async t => {
+  const port = await freePort()
+  const g = await ground(t, [toLaptop(port, await serve(t, ORIGINALS, telling('original')))])
+  await g.join([local(port + 1, await serve(t, LAPTOP, telling('laptop')))])
+  t.is(await ask(await g.call(port), 'x'), 'original: x')
+  t.is(g.calls[0]!.verdict, 'denied')
+})
+
+test('a local program that does not listen is RST for the caller, and the originals with fallback', async t => {
+  const [plain, fallback, closed] = [await freePort(), await freePort(), await freePort()]
+  const original = await serve(t, ORIGINALS, telling('original'))
+  const g = await ground(t, [toLaptop(plain, original), toLaptop(fallback, original, true)])
+  await g.join([local(plain, closed), local(fallback, closed)])
+  t.is(await resetOf(connect({ port: plain, host: LAPTOP })), 'ECONNRESET')
+  t.is(await ask(await g.call(fallback), 'x'), 'original: x')
+  t.deepEqual(new Set(g.calls.map(call => call.verdict)), new Set(['refused']))
+})
+
+test('a request that the lost laptop has not answered is answered by the originals, byte by byte', async t => {
+  const port = await freePort()
+  const g = await ground(t, [toLaptop(port, await serve(t, ORIGINALS, telling('original')))])
+  const asked = Promise.withResolvers<void>()
+  const silent = await serve(t, LAPTOP, socket => socket.on('data', () => asked.resolve()))
+  const { carrier } = await g.join([local(port, silent)])
+  const caller = await g.call(port)
+  const text = 'request '.repeat(2_000)
+  caller.write(text)
+  await asked.promise
+  carrier.destroy() // as SIGKILL of the laptop's kt does
+  t.is(await ask(caller, 'end'), `original: ${text}end`)
+})
+
+test('what was answered in part, or is too long to be said again, is RST when the laptop is lost', async t => {
+  const port = await freePort()
+  const g = await ground(t, [toLaptop(port, await serve(t, ORIGINALS, telling('original')))])
+  let heard = 0
+  const program = await serve(t, LAPTOP, socket =>
+    socket.on('data', (bytes: Buffer) => {
+      heard += bytes.length
+      if (bytes[0] === 0x61) socket.write('part')
+    })
+  )
+  const { carrier } = await g.join([local(port, program)])
+  const [answered, long] = [await g.call(port), await g.call(port)]
+  answered.write('a')
+  await once(answered, 'data')
+  long.write(Buffer.alloc(200_000, 0x62))
+  while (heard < 200_001) await sleep(10)
+  carrier.destroy()
+  t.deepEqual(await Promise.all([resetOf(answered), resetOf(long)]), ['ECONNRESET', 'ECONNRESET'])
+})
+
+test('a laptop that says nothing loses the caller after the grace, and the next ones at once, until something comes', async t => {
+  const port = await freePort()
+  const original = await serve(t, ORIGINALS, telling('original'))
+  const g = await ground(t, [toLaptop(port, original)], { graceSeconds: 0.5 })
+  const { carrier } = await g.join([local(port, await serve(t, LAPTOP, telling('laptop')))])
+  carrier.pause() // the laptop hears nothing, so it says nothing
+  const pausing = setInterval(() => carrier.pause(), 1)
+  const began = performance.now()
+  t.is(await ask(await g.call(port), 'first'), 'original: first')
+  t.true(performance.now() - began > 450)
+  const again = performance.now()
+  t.is(await ask(await g.call(port), 'second'), 'original: second')
+  t.true(performance.now() - again < 400, 'the second caller did not wait')
+  clearInterval(pausing)
+  carrier.resume()
+  // A PING of either side, every 5 s, is what tells it at the latest.
+  const deadline = performance.now() + 8_000
+  let answer = ''
+  while (answer !== 'laptop: third' && performance.now() < deadline) {
+    answer = await ask(await g.call(port), 'third')
+    await sleep(100)
+  }
+  t.is(answer, 'laptop: third')
+})
+
+test('without originals and without a laptop a caller is RST', async t => {
+  const port = await freePort()
+  await ground(t, [toLaptop(port, 1)], { originals: '' })
+  t.is(await resetOf(connect({ port, host: LAPTOP })), 'ECONNRESET')
+})
+
+test('SIGTERM: the originals serve new callers, those who are being served may finish', async t => {
+  const port = await freePort()
+  const g = await ground(t, [toLaptop(port, await serve(t, ORIGINALS, telling('original')))])
+  await g.join([local(port, await serve(t, LAPTOP, telling('laptop')))])
+  const caller = await g.call(port)
+  caller.write('slow')
+  await sleep(100)
+  const stopped = g.agent.stop()
+  await sleep(200)
+  t.is(await ask(await g.call(port), 'late'), 'original: late')
+  t.is(await ask(caller, 'ly'), 'laptop: slowly')
+  await stopped
+  t.is(g.agent.child.exitCode, 0)
+})
+
+test('a configuration that is none is one line and exit code 1', async t => {
+  for (const [text, said] of [
+    ['{', 'the configuration must be JSON'],
+    ['{"originals":"x","ports":[]}', 'ports must be 1 to 256 ports'],
+    [
+      '{"originals":"x","ports":[{"port":0,"network":"tcp","to":"laptop","original":1,"fallback":false}]}',
+      'ports[0].port must be a port'
+    ]
+  ] as const) {
+    const folder = mkdtempSync(join(tmpdir(), 'kt-expose-'))
+    writeFileSync(join(folder, 'expose.json'), text)
+    const error = await t.throwsAsync(startAgent({ KT_EXPOSE: join(folder, 'expose.json') }))
+    t.is(error.message, `the agent ended with 1: ${said}`)
+    rmSync(folder, { recursive: true })
+  }
+})
+
+// ---- UDP -------------------------------------------------------------------------------------------------------------
+
+/** Answers each datagram with its name in front of it. */
+async function serveUdp(t: ExecutionContext, address: string, who: string): Promise<number> {
+  const socket = createSocket('udp4')
+  socket.on('message', (bytes, from) => socket.send(`${who}: ${bytes}`, from.port, from.address))
+  socket.bind(0, address)
+  await once(socket, 'listening')
+  t.teardown(() => socket.close())
+  return socket.address().port
+}
+
+function udpCaller(t: ExecutionContext, port: number): (text: string) => Promise<string> {
+  const socket = createSocket('udp4')
+  t.teardown(() => socket.close())
+  return async text => {
+    socket.send(text, port, LAPTOP)
+    const signal = AbortSignal.timeout(3_000)
+    const [bytes] = (await once(socket, 'message', { signal })) as [Buffer]
+    return String(bytes)
+  }
+}
+
+test('UDP: flows to the laptop, to the originals without it, and back', async t => {
+  const port = await freePort('udp')
+  const original = await serveUdp(t, ORIGINALS, 'original')
+  const g = await ground(t, [{ port, network: 'udp', to: 'laptop', original, fallback: false }])
+  const [one, two] = [udpCaller(t, port), udpCaller(t, port)]
+  t.is(await one('a'), 'original: a')
+  const localPort = await serveUdp(t, LAPTOP, 'laptop')
+  const session = await g.join([{ network: 'udp', port, hosts: [LAPTOP], localPort }])
+  t.is(await one('b'), 'laptop: b', 'the flow has come back')
+  t.deepEqual(await Promise.all([one('c'), two('d')]), ['laptop: c', 'laptop: d'])
+  t.is(g.calls.length, 2)
+  await session.close()
+  t.is(await one('e'), 'original: e')
+})
+
+test('UDP: what the local program refuses ends in silence, and goes to the originals with fallback', async t => {
+  const [plain, fallback, closed] = [await freePort('udp'), await freePort('udp'), await freePort('udp')]
+  const original = await serveUdp(t, ORIGINALS, 'original')
+  const exposed = { network: 'udp', to: 'laptop', original } as const
+  const g = await ground(t, [
+    { ...exposed, port: plain, fallback: false },
+    { ...exposed, port: fallback, fallback: true }
+  ])
+  await g.join([plain, fallback].map(port => ({ network: 'udp', port, hosts: [LAPTOP], localPort: closed })))
+  t.is(await udpCaller(t, fallback)('x'), 'original: x')
+  const socket = createSocket('udp4')
+  let answers = 0
+  socket.on('message', () => answers++)
+  socket.send('x', plain, LAPTOP)
+  await sleep(300)
+  socket.close()
+  t.is(answers, 0)
+})

@@ -1,0 +1,51 @@
+// Callers inside the cluster: many requests on new connections, and who answered each.
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { collect, spawnOnLaptop } from '../../_support/laptop.ts'
+import { inPod, NAMESPACE } from './ground.ts'
+
+const CALLER = readFileSync(join(import.meta.dirname, '../peers/caller.mjs'), 'utf8')
+
+export interface Answer {
+  /** When it was asked, ms since the epoch. */
+  at: number
+  /** 'local', 'pod NAME' or 'error CODE'. */
+  by: string
+}
+
+/** Ask `url` every `intervalMs` for `forMs` from a pod; begins at once, resolves when all answers are there. */
+export async function call(url: string, intervalMs: number, forMs: number): Promise<Answer[]> {
+  const args = ['-n', NAMESPACE, 'exec', '-i', 'deployment/caller', '--', 'node', '--input-type=module', '-']
+  const child = spawnOnLaptop('kubectl', [...args, url, String(intervalMs), String(forMs)])
+  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
+  child.stdin.end(CALLER)
+  const [code] = (await once(child, 'close')) as [number | null]
+  if (code !== 0) throw new Error(`the callers ended with ${code}: ${stderr()}`)
+  return stdout()
+    .split('\n')
+    .filter(Boolean)
+    .map(line => ({ at: Number(line.split(' ')[0]), by: line.slice(line.indexOf(' ') + 1) }))
+    .sort((a, b) => a.at - b.at)
+}
+
+/** Those who answered 20 requests in a row, each once, in alphabetical order; a pod's name is left out. */
+export async function whoAnswers(url: string): Promise<string> {
+  const answers = await call(url, 10, 200)
+  const names = new Set(answers.map(({ by }) => by.replace(/^pod .*/, 'pod')))
+  return [...names].sort((a, b) => a.localeCompare(b)).join(', ')
+}
+
+/** What TCP port 7000 and UDP port 7000 of a host answer to `hi`. */
+export async function tcpAndUdp(host: string): Promise<{ tcp: string; udp: string }> {
+  const script = `
+    const { connect } = require('node:net'), { createSocket } = require('node:dgram')
+    const s = connect(7000, '${host}', () => s.end('hi')); let tcp = ''
+    s.on('data', d => { tcp += d }); s.on('error', e => { tcp = e.code })
+    s.on('close', () => {
+      const u = createSocket('udp4'); const done = udp => { console.log(JSON.stringify({ tcp, udp })); u.close(); clearTimeout(t) }
+      const t = setTimeout(() => done('silence'), 3000)
+      u.on('message', m => done(String(m))); u.send('hi', 7000, '${host}')
+    })`
+  return JSON.parse(await inPod(script)) as { tcp: string; udp: string }
+}

@@ -1,0 +1,107 @@
+// kt exchange: every kind of service, under load, and put back to what it was. As a user with a Role, under Pod Security `restricted`.
+import { setTimeout as delay } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import { difference } from '../up/_support/snapshot.ts'
+import { type Answer, call, tcpAndUdp, whoAnswers } from './_support/callers.ts'
+import { clear, exchange, HTTP, kt, prepare, TCP, UDP } from './_support/ground.ts'
+import { objects } from './_support/objects.ts'
+
+test.before(prepare)
+test.after.always(clear)
+
+async function asBefore(t: ExecutionContext, before: string[]): Promise<void> {
+  let now = { gone: [''], come: [''] }
+  // The endpoint controllers may still be writing.
+  for (let tries = 0; tries < 10 && now.gone.length + now.come.length > 0; tries++) {
+    now = difference(before, await objects())
+    if (now.gone.length + now.come.length > 0) await delay(300)
+  }
+  t.deepEqual(now, { gone: [], come: [] })
+}
+
+const KINDS = [
+  { target: 'shop', url: 'http://shop/', expose: `${HTTP}:80`, mode: 'a Deployment behind a named port' },
+  { target: 'deployment/shop', url: 'http://shop/', expose: `${HTTP}:http`, mode: 'by the name of the Deployment' },
+  { target: 'svc/stock', url: 'http://stock/', expose: `${HTTP}:8080`, mode: 'a StatefulSet' },
+  { target: 'cart', url: 'http://cart/', expose: `${HTTP}:web`, mode: 'beside another service with the same selector' },
+  { target: 'cart-headless', url: 'http://cart-headless:8080/', expose: `${HTTP}:8080`, mode: 'a headless service' }
+]
+
+for (const { target, url, expose, mode } of KINDS) {
+  test.serial(`${target}, ${mode}: original, local, original, and all objects as before`, async t => {
+    const before = await objects()
+    t.is(await whoAnswers(url), 'pod')
+    const running = await exchange(target, expose)
+    if (target === 'cart-headless') await delay(31_000) // the cluster's DNS answers are kept for 30 s
+    t.is(await whoAnswers(url), 'local')
+    if (target === 'cart') t.is(await whoAnswers('http://cart-headless:8080/'), 'pod', 'its sister is left alone')
+    const ended = await running.stop()
+    t.deepEqual({ code: ended.code, stderr: ended.stderr }, { code: 0, stderr: '' })
+    if (target !== 'cart-headless') t.is(await whoAnswers(url), 'pod')
+    await asBefore(t, before)
+  })
+}
+
+test.serial('several ports: TCP and UDP of one number; what is not exposed goes on to the original pods', async t => {
+  const before = await objects()
+  t.deepEqual(await tcpAndUdp('shop'), { tcp: 'hi', udp: 'hi' })
+  const one = await exchange('shop', `${UDP}:7000/udp`)
+  t.deepEqual(await tcpAndUdp('shop'), { tcp: 'hi', udp: 'local hi' })
+  t.is(await whoAnswers('http://shop/'), 'pod')
+  t.is((await one.stop()).code, 0)
+  const both = await exchange('shop', `${UDP}:7000/udp,${TCP}:7000`)
+  t.deepEqual(await tcpAndUdp('shop'), { tcp: 'local hi', udp: 'local hi' })
+  t.is((await both.stop()).code, 0)
+  t.deepEqual(await tcpAndUdp('shop'), { tcp: 'hi', udp: 'hi' })
+  await asBefore(t, before)
+})
+
+/** Errors, and answers of the wrong side asked between two moments; 300 ms after each change belong to it. */
+function wrong(answers: Answer[], from: number, to: number, expected: 'local' | 'pod'): Answer[] {
+  return answers.filter(({ at, by }) => at > from + 300 && at < to - 300 && by.split(' ')[0] !== expected)
+}
+
+for (const name of ['shop', 'cart']) {
+  test.serial(
+    `${name} at 100 requests/s on new connections: no error across start, Ctrl-C, SIGKILL and recover`,
+    async t => {
+      const before = await objects()
+      const calls = call(`http://${name}/`, 10, 45_000)
+      await delay(1500)
+      const first = await exchange(name, `${HTTP}:80`)
+      const led = Date.now()
+      await delay(3000)
+      const asked = Date.now()
+      t.is((await first.stop()).code, 0)
+      const back = Date.now()
+      await delay(1500)
+      const second = await exchange(name, `${HTTP}:80`)
+      const ledAgain = Date.now()
+      await delay(2000)
+      const killed = Date.now()
+      await second.stop('SIGKILL')
+      await delay(10_000)
+      const recovered = await kt('recover', name)
+      t.is(recovered.code, 0, recovered.stderr)
+      t.regex(recovered.stdout, new RegExp(`Original service ${name} recovered: selects app=${name}`))
+      const answers = await calls
+      const errors = answers.filter(({ by }) => by.startsWith('error'))
+      t.log(
+        `${answers.length} requests, ${errors.length} errors; served by the original pods ${firstPod(answers, killed)} ms after SIGKILL`
+      )
+      t.deepEqual(errors, [])
+      t.true(answers.length > 2500)
+      t.deepEqual(wrong(answers, led, asked, 'local').slice(0, 5), [])
+      t.deepEqual(wrong(answers, ledAgain, killed, 'local').slice(0, 5), [])
+      t.deepEqual(wrong(answers, back, back + 1500, 'pod').slice(0, 5), [])
+      t.deepEqual(wrong(answers, killed + 1000, Infinity, 'pod').slice(0, 5), [])
+      await asBefore(t, before)
+      t.is((await kt('clean', '--dryRun')).stdout, 'No unavailing kt resource found (^.^)YYa!!\n')
+    }
+  )
+}
+
+function firstPod(answers: Answer[], since: number): number {
+  const found = answers.find(({ at, by }) => at > since && by.startsWith('pod'))
+  return found === undefined ? Number.NaN : found.at - since
+}

@@ -1,0 +1,129 @@
+// kt forward: ports of the laptop that lead into the cluster. No TUN, no root, no `kt up`.
+import { mkdtempSync } from 'node:fs'
+import { chown, copyFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+import { serviceAddress } from '../_support/demo.ts'
+import { imageArguments, kt, type RunningKt, startCommand } from '../_support/kt.ts'
+import { kubectl } from '../_support/kubectl.ts'
+import { kubeconfig, laptop } from '../_support/laptop.ts'
+import { eventually } from '../up/_support/eventually.ts'
+
+const GET_PEER = join(import.meta.dirname, 'peers/get.peer.ts')
+const READY = 'Now you can access port'
+/** nobody, on every Linux. */
+const NOBODY = 65_534
+let running: RunningKt | undefined
+
+async function forward(...args: string[]): Promise<RunningKt> {
+  running = await startCommand(['forward', '-n', 'demo', ...args], READY)
+  return running
+}
+
+async function status(url: string): Promise<string> {
+  const args = ['-sS', '-g', '-o', '/dev/null', '--max-time', '10', '-w', '%{http_code}', url]
+  return (await laptop('curl', args)).stdout
+}
+
+async function shadows(): Promise<string> {
+  return (await kubectl(['-n', 'demo', 'get', 'pods,configmaps', '-l', 'control-by=kt', '-o', 'name'])).trim()
+}
+
+test.afterEach.always(async () => {
+  await running?.stop()
+  running = undefined
+})
+
+test.serial(
+  'a service, by both names of this computer, with kt-connect’s words; Ctrl-C puts everything back',
+  async t => {
+    const kt = await forward('nginx', '18080:80')
+    t.true(kt.output().includes("Now you can access port 80 of service 'nginx' via 'localhost:18080'"))
+    for (const host of ['127.0.0.1', '[::1]', 'localhost']) t.is(await status(`http://${host}:18080/`), '200', host)
+    t.is((await laptop(process.execPath, [GET_PEER, 'http://127.0.0.1:18080/', '200'])).stdout, '200\n')
+    const ended = await kt.stop()
+    t.is(ended.code, 0)
+    t.is(await shadows(), '')
+    t.is(await status('http://127.0.0.1:18080/'), '000')
+  }
+)
+
+test.serial('a service with one port needs none, and takes another local one alone', async t => {
+  await forward('nginx')
+  t.is(await status('http://127.0.0.1/'), '200')
+  await running?.stop()
+  await forward('svc/nginx', '18081')
+  t.is(await status('http://127.0.0.1:18081/'), '200')
+})
+
+test.serial(
+  'several ports at once, by number and by name; also of a headless service, whose ports nobody translates',
+  async t => {
+    await forward('node-echo', '18080:80,17000:7000')
+    t.is(await status('http://127.0.0.1:18080/'), '200')
+    const [bytes] = await Promise.all([
+      laptop('sh', ['-c', 'head -c 20000000 /dev/zero | tr "\\0" x | nc -q 5 127.0.0.1 17000 | wc -c'])
+    ])
+    t.is(bytes.stdout.trim(), '20000000', bytes.stderr)
+    await running?.stop()
+    await forward('nginx-headless', '18082:http')
+    t.is(await status('http://127.0.0.1:18082/'), '200')
+  }
+)
+
+test.serial('a pod, also after it was made anew; a workload; a host name and an address', async t => {
+  await forward('pod/web-0', '18083:8080')
+  t.is(await status('http://127.0.0.1:18083/'), '200')
+  await kubectl(['-n', 'demo', 'delete', 'pod', 'web-0', '--wait'])
+  t.is(await eventually('200', 30_000, () => status('http://127.0.0.1:18083/')), '200', running?.output())
+  await running?.stop()
+  for (const target of ['deploy/nginx', 'statefulset/web', 'web-1.web.demo']) {
+    const port = target === 'deploy/nginx' ? 'http' : '8080'
+    await forward(target, `18084:${port}`)
+    t.is(await status('http://127.0.0.1:18084/'), '200', target)
+    await running?.stop()
+  }
+  await forward(await serviceAddress('nginx'), '18085:80')
+  t.is(await status('http://127.0.0.1:18085/'), '200')
+})
+
+test.serial('what the target refuses is reset, and said', async t => {
+  await forward('nobody', '18086:80')
+  const { stderr } = await laptop('curl', ['-sS', '--max-time', '10', 'http://127.0.0.1:18086/'])
+  t.regex(stderr, /reset by peer/)
+  t.true(await eventually(true, 5_000, async () => running!.output().includes("service 'nobody':80: refused")))
+})
+
+test.serial('a shadow pod that is lost is made again', async t => {
+  await forward('nginx', '18087:80')
+  await kubectl(['-n', 'demo', 'delete', 'pod', '-l', 'control-by=kt', '--wait'])
+  t.is(await eventually('200', 40_000, () => status('http://127.0.0.1:18087/')), '200', running?.output())
+})
+
+test.serial('without root', async t => {
+  const home = mkdtempSync(join(tmpdir(), 'kt-nobody-'))
+  const file = join(home, 'kubeconfig')
+  await copyFile(kubeconfig(), file)
+  for (const path of [home, file]) await chown(path, NOBODY, NOBODY)
+  const through = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--']
+  const env = { KT_HOME: home, HOME: home }
+  running = await startCommand(['forward', '-n', 'demo', '-c', file, 'nginx', '18088:80'], READY, { through, env })
+  t.is(await status('http://127.0.0.1:18088/'), '200')
+})
+
+test.serial('what cannot be is said before anything is made', async t => {
+  const said = async (...args: string[]): Promise<string> => {
+    const { code, stderr } = await kt(['forward', '-n', 'demo', ...imageArguments(), ...args])
+    return `${code} ${stderr.split('\n')[0]}`
+  }
+  t.is(await said('no-such-service', '80'), '4 kt: there is no service "no-such-service" in namespace demo')
+  t.is(await said('nginx', '8080:81'), "2 kt: service 'nginx' has no TCP port 81; it has: http 80 → http")
+  t.regex(await said('node-echo'), /^2 kt: which port of service 'node-echo'\?; it has: /)
+  t.is(await said('nginx', '8080:80:1'), '2 kt: "8080:80:1" is no pair of ports')
+  t.is(await said('10.96.0.1'), '2 kt: which port of 10.96.0.1?')
+  await forward('nginx', '18089:80')
+  t.is(await said('nginx', '18089:80'), '2 kt: port 18089 of this computer is taken')
+  await running?.stop()
+  t.is(await shadows(), '')
+})

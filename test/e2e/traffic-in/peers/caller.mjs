@@ -1,0 +1,27 @@
+// Runs in a pod of the cluster, fed to `node -` on its standard input: asks URL over and over, a new connection each time, and
+// prints a line for every answer: when it was asked (ms since the epoch) and by whom it was answered, or the error.
+import { get } from 'node:http'
+
+const [url, intervalMs, forMs] = process.argv.slice(2)
+const LIMIT_MS = 5000
+const until = Date.now() + Number(forMs)
+
+function ask() {
+  const at = Date.now()
+  const done = what => process.stdout.write(`${at} ${what}\n`)
+  const request = get(url, { agent: false, timeout: LIMIT_MS }, response => {
+    let text = ''
+    response.on('data', bytes => {
+      text += bytes
+    })
+    response.on('end', () => done(text.startsWith('local') ? 'local' : `pod ${response.headers['x-pod']}`))
+    response.on('error', error => done(`error ${error.code}`))
+  })
+  request.on('timeout', () => request.destroy(new Error('timeout')))
+  request.on('error', error => done(`error ${error.code ?? error.message}`))
+}
+
+const timer = setInterval(() => {
+  if (Date.now() < until) return ask()
+  clearInterval(timer)
+}, Number(intervalMs))
