@@ -25,8 +25,8 @@ import {
 import { describeOwner, isOurs, now, type Owner, ownerOf, SILENT_SECONDS } from './owner.ts'
 import { PODS, SERVICES } from './resource.ts'
 
-/** Every node has heard of a changed endpoint after this: measured ≤ 100 ms with nftables, up to a second on a busy node. */
-const SETTLE_MS = 1_000
+/** Every node has heard of a changed endpoint after this: ≤ 100 ms as measured, but kube-proxy takes up several changes once a second. */
+const SETTLE_MS = 1_500
 /** The controller of the endpoints has heard of a shadow's labels and readiness after this; the selector must not be faster. */
 const DRESSED_MS = 300
 

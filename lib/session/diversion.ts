@@ -1,7 +1,15 @@
 // One service kept diverted: watched, healed when somebody's manifest changes it back, given back while there is no shadow.
 import { KtError } from '../errors.ts'
 import type { Cluster, Pod, Service } from '../kube/client.ts'
-import { type Diverting, divert, dressShadows, followSelector, restore, retireShadows } from '../kube/exchange.ts'
+import {
+  type Diverting,
+  divert,
+  dressShadows,
+  followSelector,
+  getService,
+  restore,
+  retireShadows
+} from '../kube/exchange.ts'
 import { exchangeState, originalSelector } from '../kube/exchange-plan.ts'
 import { EXCHANGE_KEY } from '../kube/names.ts'
 import { describeOwner, ownerOf } from '../kube/owner.ts'
@@ -28,8 +36,6 @@ export class Diversion {
   readonly #lost = Promise.withResolvers<Error>()
   #uid: string | undefined
   #heals: number[] = []
-  /** The last service the watch has shown; undefined is deleted. */
-  #service: Service | undefined
   #work: Promise<void> = Promise.resolve()
   #active: boolean = false
   #waiting: boolean = false
@@ -68,10 +74,7 @@ export class Diversion {
       namespace: cluster.namespace,
       query: { fieldSelector: `metadata.name=${this.#plan.service}` },
       signal,
-      onObject: (_key, now) => {
-        this.#service = now
-        this.#look()
-      }
+      onObject: () => this.#look()
     })
   }
 
@@ -117,7 +120,8 @@ export class Diversion {
   async #reconcile(): Promise<void> {
     const { cluster } = this.#options
     const { service: name, token } = this.#plan
-    const service = this.#service
+    // What the watch has shown may be older than our own last write.
+    const service = await getService(cluster, name)
     if (service === undefined)
       return this.#say(`service ${name} has been deleted; if it comes back it is exchanged again`)
     const state = exchangeState(service)

@@ -111,5 +111,8 @@ function sayHow(report: Report, { service, mode, reason, headless }: Diverting, 
       event: 'note',
       text: `${service} is headless: callers find the laptop when their DNS answer expires (30 s)`
     })
-  report({ event: 'note', text: 'Connections that are open already stay where they are; new ones come here' })
+  report({
+    event: 'note',
+    text: 'Connections that are open already stay where they are; new ones come here within a second'
+  })
 }

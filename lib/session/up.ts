@@ -92,7 +92,9 @@ async function start(session: Session): Promise<Stack> {
     explain: async (name, type) => session.parts.resolver?.explain(name, type),
     stop: () => stop.abort('kt down')
   })
-  await step(session, 'Rights are sufficient', () => demandRights(cluster, connectRights(cluster.namespace), stop.signal))
+  await step(session, 'Rights are sufficient', () =>
+    demandRights(cluster, connectRights(cluster.namespace), stop.signal)
+  )
   const journal = openJournal(stateDirectory('journal'))
   life.onStop('', () => journal.close())
 

@@ -1,0 +1,49 @@
+// The agent without a laptop, beside original pods that it must find by name: in a network namespace with a name server.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import test from 'ava'
+import { Namespace, whyNoNamespace } from '../_support/netns.ts'
+
+const why = whyNoNamespace()
+/** Longer than the agent trusts an answer. */
+const STALE_MS = 1_200
+
+if (why !== undefined) {
+  test('originals by name', t => {
+    t.log(`skipped: ${why}`)
+    t.pass()
+  })
+} else {
+  test('originals by name: in turn, without the own address, the next one on failure, known ones while the name server is silent', async t => {
+    const namespace = new Namespace()
+    const folder = `/etc/netns/${namespace.name}`
+    t.teardown(async () => {
+      await namespace.remove()
+      rmSync(folder, { recursive: true })
+    })
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(`${folder}/resolv.conf`, 'nameserver 127.0.0.1\n')
+    namespace.exec('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other')
+    namespace.exec('ip', 'link', 'set', 'eth0', 'up')
+    namespace.exec('ip', 'address', 'add', '10.77.0.1/24', 'dev', 'eth0')
+    for (const address of ['10.77.0.2', '10.77.0.3'])
+      namespace.exec('ip', 'address', 'add', `${address}/32`, 'dev', 'lo')
+    const pods = namespace.fork(new URL('_originals.ts', import.meta.url))
+    await pods.call('start')
+
+    t.deepEqual(await pods.call('call', 40), { '10.77.0.2': 20, '10.77.0.3': 20 })
+    t.true((await pods.call<number>('questions')) <= 4, 'callers at the same time share one question')
+
+    await pods.call('end', '10.77.0.2')
+    t.deepEqual(await pods.call('call', 20), { '10.77.0.3': 20 })
+
+    await pods.call('mood', 'silent')
+    await sleep(STALE_MS)
+    t.deepEqual(await pods.call('call', 20), { '10.77.0.3': 20 })
+
+    await pods.call('mood', 'no such name')
+    await sleep(STALE_MS)
+    t.deepEqual(await pods.call('call', 3), { ECONNRESET: 3 })
+    await pods.call('stop')
+  })
+}
