@@ -9,7 +9,7 @@ import { decideRanges, type Evidence, type PodFacts, type Ranges } from './range
 import { NODES, PODS, type Request, type Resource, SERVICE_CIDRS, SERVICES } from './resource.ts'
 import { type Watched, watchObjects } from './watch.ts'
 
-export type { PodFacts, Range, Ranges } from './range-decision.ts'
+export type { PodFacts, Ranges } from './range-decision.ts'
 
 /** Pods and services are only looked at as a sample: enough to see whether what the nodes declare is the truth. */
 const SAMPLE = 500

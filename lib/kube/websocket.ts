@@ -3,7 +3,6 @@
 // 1.1 ms of CPU per MB, measured.
 
 export const CONTINUATION = 0x0
-export const TEXT = 0x1
 export const BINARY = 0x2
 export const CLOSE = 0x8
 export const PING = 0x9
