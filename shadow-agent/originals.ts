@@ -8,6 +8,8 @@ import { textOf } from './facts.ts'
 
 /** Addresses are asked for anew after this, ms: pods come and go, and 100 connections a second need not be 100 questions. */
 const FRESH_MS = 1_000
+/** Callers wait this long for new addresses when there are known ones, ms: a name server on its feet needs a few. */
+const PATIENCE_MS = 250
 /** While nobody answers questions the last addresses are good for this long, ms. */
 const STALE_MS = 30_000
 /** One question: a nameserver is given this long, ms, and asked this often. */
@@ -48,7 +50,7 @@ export class Originals {
       this.#asking ??= this.#ask().finally(() => {
         this.#asking = undefined
       })
-      await this.#asking
+      await (this.#addresses.length === 0 ? this.#asking : Promise.race([this.#asking, sleep(PATIENCE_MS)]))
     }
     const found = this.#addresses
     const first = this.#turn++ % Math.max(1, found.length)
@@ -110,7 +112,8 @@ export class Originals {
 
   #answered(found: string[]): void {
     const own = ownAddresses()
-    this.#addresses = found.filter(address => !own.has(address))
+    // In one order, because name servers give another one each time, and the turn would go wrong.
+    this.#addresses = found.filter(address => !own.has(address)).sort((a, b) => a.localeCompare(b))
     this.#answeredAt = performance.now()
   }
 }

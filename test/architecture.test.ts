@@ -11,16 +11,19 @@ interface Rule {
 }
 
 /** What everybody may use who is not part of the pure core. */
-const COMMON = ['errors.ts', 'trace.ts']
+const COMMON = ['errors.ts', 'trace.ts', 'version.ts']
 
 const RULES: Record<string, Rule> = {
   'lib/wire': { may: [] },
-  'lib/tcp': { may: ['wire'] },
+  'lib/tcp': { may: ['wire', 'blocks.ts'] },
   'lib/udp': { may: ['wire'] },
-  'lib/mux': { may: ['node:stream'] },
+  'lib/mux': { may: ['node:stream', 'blocks.ts'] },
   'lib/tunnel': { may: ['mux', 'node:stream', 'node:crypto'] },
   'lib/tun': { may: ['node:*', 'koffi', ...COMMON] },
-  'lib/stack': { may: ['wire', 'tcp', 'udp', 'node:stream', 'node:crypto', ...COMMON], types: ['tun/device.ts'] },
+  'lib/stack': {
+    may: ['wire', 'tcp', 'udp', 'blocks.ts', 'node:stream', 'node:crypto', ...COMMON],
+    types: ['tun/device.ts']
+  },
   'lib/dns': { may: ['node:*', 'dns-packet', 'wire/address.ts', ...COMMON] },
   'lib/kube': {
     may: ['node:*', '@kubernetes/client-node', 'ip-address', 'js-yaml', 'socks', ...COMMON],

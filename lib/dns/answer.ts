@@ -118,25 +118,26 @@ function find(names: ClusterNames, below: readonly string[]): Found | 'ask' | un
   return isThere({ service, ports: ports.filter(named), endpoints: serving })
 }
 
-/** SRV records with the addresses of their targets; each has the same share of 100. */
+/** SRV records with the addresses of their targets; each address and port has the same share of 100. */
 function services({ service, ports, endpoints }: Found, name: string, serviceName: string): Reply {
   const targets =
     service.kind === 'Headless'
       ? endpoints.flatMap(e =>
-          e.ports.map(({ port }) => ({ port, target: `${label(e)}.${serviceName}`, addresses: [e.address] }))
+          e.ports.map(({ port }) => ({ port, target: `${label(e)}.${serviceName}`, address: e.address }))
         )
-      : ports.map(({ port }) => ({ port, target: serviceName, addresses: service.addresses }))
+      : ports.flatMap(({ port }) => service.addresses.map(address => ({ port, target: serviceName, address })))
   const weight = Math.max(1, Math.floor(100 / targets.length))
-  // The same number over TCP and UDP is one record.
+  // The same number over TCP and UDP, and one target with addresses of both families, are one record.
   const records = new Map(targets.map(each => [`${each.port} ${each.target}`, each]))
-  const hosts = new Map(targets.map(({ target, addresses }) => [target, addresses]))
+  const hosts = new Map<string, Set<string>>()
+  for (const { target, address } of targets) hosts.set(target, (hosts.get(target) ?? new Set()).add(address))
   return positive(
     [...records.values()].map(({ port, target }) => {
       return { type: 'SRV', name, ttl: TTL_S, data: { priority: 0, weight, port, target } }
     }),
     [...hosts].flatMap(([target, addresses]) => [
-      ...addressRecords(target, addresses, TYPE.A),
-      ...addressRecords(target, addresses, TYPE.AAAA)
+      ...addressRecords(target, [...addresses], TYPE.A),
+      ...addressRecords(target, [...addresses], TYPE.AAAA)
     ])
   )
 }

@@ -20,6 +20,7 @@ export class HostsFile {
   #change: HostsChange | undefined
   #recorded: Recorded | undefined
   #lines: readonly string[] | undefined
+  #ended: boolean = false
   #queue: Promise<unknown> = Promise.resolve()
 
   constructor(journal: Journal) {
@@ -29,7 +30,7 @@ export class HostsFile {
   /** Make these the lines of our block. Rejects with KT_RESOLVER or KT_JOURNAL. */
   set(lines: readonly string[]): Promise<void> {
     return this.#after(async () => {
-      if (this.#lines?.join('\n') === lines.join('\n')) return
+      if (this.#ended || this.#lines?.join('\n') === lines.join('\n')) return
       const text = await read()
       if (this.#change === undefined) {
         this.#change = { kind: 'hosts', before: withoutBlock(text) }
@@ -40,9 +41,10 @@ export class HostsFile {
     })
   }
 
-  /** Take our block out; a line for the user when the file is not what it was before. Called again it does nothing. */
+  /** Take our block out for good; a line for the user when the file is not what it was before. Called again it does nothing. */
   restore(): Promise<string | undefined> {
     return this.#after(async () => {
+      this.#ended = true
       if (this.#change === undefined) return undefined
       const result = await undoHosts(this.#change)
       this.#recorded?.done()

@@ -8,7 +8,16 @@ import { type ApiStatus, refused, unreachable } from './api-error.ts'
 import type { Cluster } from './client.ts'
 import { PODS, pathOf, type Request } from './resource.ts'
 import { upgrade } from './upgrade.ts'
-import { BINARY, CLOSE, clientHeader, controlFrame, FrameReader, PING, PONG } from './websocket.ts'
+import {
+  BINARY,
+  CLIENT_HEADER_MAX_BYTES,
+  CLOSE,
+  clientHeader,
+  controlFrame,
+  FrameReader,
+  PING,
+  PONG
+} from './websocket.ts'
 
 const PROTOCOL = 'v4.channel.k8s.io'
 /** Channels of the first port: 2n carries its bytes, 2n+1 the runtime's complaint. */
@@ -18,6 +27,12 @@ const ERROR_CHANNEL = 1
 const PREAMBLE_BYTES = 2
 /** Payload of one frame up: measured best from 16 to 64 KiB; with room for the header of a full mux frame. */
 const FRAME_MAX_BYTES = 64 * 1024 + 64
+/** A chunk of the socket is freed by us from this size on, bytes. */
+const FREE_BYTES = 4_096
+/** The longest header of a frame, with the byte that names the channel. */
+const HEADER_MAX_BYTES = CLIENT_HEADER_MAX_BYTES + 1
+/** Buffers for frames that are kept for the next ones. */
+const SPARE_FRAMES = 4
 /** Between us and the socket at most this waits each way: what lies here delays every stream of the mux. */
 const HIGH_WATER_BYTES = 128 * 1024
 /** From the dialled connection to the answer; normally 10 to 25 ms beside the round trips. */
@@ -39,7 +54,7 @@ export interface CarrierOptions {
 /**
  * Open a port-forward. An open carrier does not mean that the port answers: the runtime dials later, and a refused port
  * destroys the carrier with KT_CARRIER_REFUSED. It has no half-close: `end` closes it as a whole after what was written.
- * The cluster's close ends it; a broken connection destroys it with KT_CARRIER_LOST. Rejects with KtError.
+ * What a 'data' listener gets is valid during the call only; `read` gives memory of its own. The cluster's close ends it; a broken connection destroys it with KT_CARRIER_LOST. Rejects with KtError.
  */
 export async function openCarrier(cluster: Cluster, options: CarrierOptions): Promise<Duplex> {
   const limit = AbortSignal.timeout(UPGRADE_LIMIT_MS)
@@ -112,6 +127,10 @@ function explain(status: ApiStatus, cluster: Cluster, options: CarrierOptions): 
   )
 }
 
+function newFrame(): Buffer {
+  return Buffer.allocUnsafeSlow(HEADER_MAX_BYTES + FRAME_MAX_BYTES)
+}
+
 class Carrier extends Duplex {
   readonly #socket: Socket
   readonly #options: CarrierOptions
@@ -123,6 +142,7 @@ class Carrier extends Duplex {
   #heard: boolean = false
   #closing: boolean = false
   #unblock: (() => void) | undefined
+  readonly #spareFrames: Buffer[] = []
 
   constructor(socket: Socket, rest: Buffer, options: CarrierOptions) {
     super({ highWaterMark: HIGH_WATER_BYTES, allowHalfOpen: false })
@@ -169,32 +189,40 @@ class Carrier extends Duplex {
     done(error)
   }
 
-  /** As few frames as the limit allows, each a whole message: the runtime corrupts fragmented ones. */
+  /**
+   * As few frames as the limit allows, each a whole message: the runtime corrupts fragmented ones. A frame is put together here
+   * and written as one buffer, because TLS would copy several of them into fresh memory.
+   */
   #send(chunks: Buffer[], done: () => void): void {
     const socket = this.#socket
-    let parts: Buffer[] = []
-    let length = 0
     let flowing = true
+    let frame = this.#spareFrames.pop() ?? newFrame()
+    let end = HEADER_MAX_BYTES
     const flush = () => {
+      const length = end - HEADER_MAX_BYTES
       const header = clientHeader(BINARY, length + 1, 1)
       header[header.length - 1] = DATA_CHANNEL
-      flowing = socket.write(header)
-      for (const part of parts) flowing = socket.write(part)
-      parts = []
-      length = 0
+      const start = HEADER_MAX_BYTES - header.length
+      frame.set(header, start)
+      const sent = frame
+      flowing = socket.write(frame.subarray(start, end), error => {
+        if (!error && this.#spareFrames.length < SPARE_FRAMES) this.#spareFrames.push(sent)
+      })
     }
-    socket.cork()
     for (const chunk of chunks) {
       for (let at = 0; at < chunk.length; ) {
-        const part = chunk.subarray(at, at + FRAME_MAX_BYTES - length)
-        parts.push(part)
+        if (end === frame.length) {
+          flush()
+          frame = this.#spareFrames.pop() ?? newFrame()
+          end = HEADER_MAX_BYTES
+        }
+        const part = chunk.subarray(at, at + frame.length - end)
+        frame.set(part, end)
         at += part.length
-        length += part.length
-        if (length === FRAME_MAX_BYTES) flush()
+        end += part.length
       }
     }
-    if (length > 0) flush()
-    socket.uncork()
+    if (end > HEADER_MAX_BYTES) flush()
     // Not at once: what is written meanwhile then comes together, as one frame.
     if (flowing || socket.destroyed) process.nextTick(done)
     else this.#unblock = done
@@ -206,8 +234,11 @@ class Carrier extends Duplex {
     done?.()
   }
 
+  /** The chunk is freed at once: left to the garbage collector it would be the cause of most of its work. */
   #received(chunk: Buffer): void {
     const wrong = this.#reader.push(chunk)
+    if (chunk.length >= FREE_BYTES && chunk.length === chunk.buffer.byteLength)
+      (chunk.buffer as ArrayBuffer).transfer(0)
     if (wrong !== undefined) this.destroy(this.#error('KT_CARRIER_LOST', `broke the WebSocket protocol: ${wrong}`))
   }
 
@@ -220,7 +251,10 @@ class Carrier extends Duplex {
     if (at === bytes.length) return
     if (this.#channel === DATA_CHANNEL) {
       this.#heard = true
-      if (!this.push(bytes.subarray(at))) this.#socket.pause()
+      const data = bytes.subarray(at)
+      // A listener that is waiting for it uses it at once; whatever has to wait must outlive the chunk.
+      const atOnce = this.readableFlowing === true && this.readableLength === 0
+      if (!this.push(atOnce ? data : Buffer.from(data))) this.#socket.pause()
     } else if (this.#channel === ERROR_CHANNEL && this.#complaint.length < COMPLAINT_MAX_CHARS)
       this.#complaint += Buffer.from(bytes.subarray(at)).toString('utf8')
     // Other channels are not ours: ignored, as the server ignores them.

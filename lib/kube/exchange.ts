@@ -108,12 +108,14 @@ export async function planDiversion(cluster: Cluster, service: Service, signal?:
   }
 }
 
-/** `<svc>-kt-stuntman`: a headless service with the original selector, by which the agent finds the original pods. */
+/**
+ * `<svc>-kt-stuntman`: a headless service with the original selector, by which the agent finds the original pods. Not to be
+ * interrupted: who does not wait for the answer does not know what to remove.
+ */
 export async function createStuntman(
   { api, namespace }: Cluster,
   service: Service,
-  annotations: Record<string, string>,
-  signal?: AbortSignal
+  annotations: Record<string, string>
 ): Promise<string> {
   const original = service.metadata?.name ?? ''
   const name = stuntmanName(original)
@@ -135,7 +137,7 @@ export async function createStuntman(
       ports: ports.map(({ nodePort: _node, appProtocol: _app, ...port }) => port)
     }
   }
-  await api.call({ ...SERVICES, verb: 'create', namespace, body }, signal).catch((cause: unknown) => {
+  await api.call({ ...SERVICES, verb: 'create', namespace, body }).catch((cause: unknown) => {
     if (statusOf(cause) !== 409) throw cause
     throw new KtError('KT_CONFLICT', `somebody else has just begun to exchange service '${original}'`, { cause })
   })

@@ -1,6 +1,5 @@
 // Whose is it? Who made an object of kt and when he was last heard of, in annotations that kt-connect's `clean` reads too.
 import { hostname } from 'node:os'
-import { version } from '../version.ts'
 import { HEARTBEAT_ANNOTATION, USER_ANNOTATION } from './names.ts'
 import { laptopUser } from './shadow-manifest.ts'
 
@@ -36,8 +35,8 @@ export interface Owner {
   silentSeconds: number
 }
 
-/** Who we are, with a heartbeat of this moment. `process` is `PID/START`. */
-export function ownerAnnotations(process: string): Record<string, string> {
+/** Who we are, with a heartbeat of this moment. `process` is `PID/START`, `version` that of kt. */
+export function ownerAnnotations(process: string, version: string): Record<string, string> {
   return {
     [USER_ANNOTATION]: laptopUser(),
     [HOST_ANNOTATION]: hostname(),

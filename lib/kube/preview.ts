@@ -21,11 +21,10 @@ export function previewToken(): string {
   return `${randomSuffix()}${randomSuffix()}`
 }
 
-/** Throws KT_CONFLICT when the name was taken meanwhile. */
+/** Throws KT_CONFLICT when the name was taken meanwhile. Not to be interrupted, so that what was made is known. */
 export async function createPreview(
   { api, namespace }: Cluster,
-  { name, token, annotations, ports, external }: Preview,
-  signal?: AbortSignal
+  { name, token, annotations, ports, external }: Preview
 ): Promise<void> {
   const body: Service = {
     apiVersion: 'v1',
@@ -44,7 +43,7 @@ export async function createPreview(
     }
   }
   try {
-    await api.call({ ...SERVICES, verb: 'create', namespace, body }, signal)
+    await api.call({ ...SERVICES, verb: 'create', namespace, body })
   } catch (cause) {
     if (statusOf(cause) !== 409) throw cause
     throw new KtError('KT_CONFLICT', `somebody else has just created a service '${name}'`, { cause })

@@ -7,9 +7,7 @@ import type { Cluster, ConfigMap, Pod, Service } from './client.ts'
 import { deleteService, retireShadows } from './exchange.ts'
 import { type ExchangeState, exchangeState, originalSelector, restorePatch } from './exchange-plan.ts'
 import { CONFIG_ANNOTATION, CONTROL_LABEL, stuntmanName } from './names.ts'
-import { CONFIG_MAPS, PODS, type Resource, SERVICES } from './resource.ts'
-
-const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', resource: 'deployments' }
+import { CONFIG_MAPS, DEPLOYMENTS, PODS, SERVICES } from './resource.ts'
 
 /** Everything in the namespace that kt or kt-connect has made, and all services, which they may have changed. */
 export interface Remains {

@@ -110,7 +110,7 @@ export class Protocol implements FrameSink {
     else if (due === 'ping') this.#ping(now)
   }
 
-  /** Bytes from the carrier. Their memory is handed on to the readers of streams. */
+  /** Bytes from the carrier, needed during the call only. */
   arrive(bytes: Uint8Array, now: number): void {
     if (this.over) return
     this.#now = now
@@ -142,7 +142,7 @@ export class Protocol implements FrameSink {
     return stream
   }
 
-  /** Queue bytes; `taken` is reported when all of them are in frames. Their memory must stay as it is. */
+  /** Queue bytes; `taken` is reported after all of them are in frames. Until then their memory must stay as it is. */
   send(stream: StreamState, chunks: readonly Uint8Array[], now: number): void {
     if (stream.gone) return
     for (const bytes of chunks) stream.enqueue(bytes)
@@ -194,12 +194,16 @@ export class Protocol implements FrameSink {
     return this.#gather.finish()
   }
 
-  /** Report what `transmit` has emptied. Apart from it, because the readers of the report may send at once. */
-  report(): void {
-    if (this.#taken.length === 0) return
+  /** The streams that have been emptied since the last call: `report` them when what `transmit` has given is not needed any more. */
+  emptied(): StreamState[] {
     const taken = this.#taken
-    this.#taken = []
-    for (const stream of taken) if (!stream.gone) stream.events.taken()
+    if (taken.length > 0) this.#taken = []
+    return taken
+  }
+
+  /** Tell streams that they have been emptied. Apart from `transmit`, because they may send at once. */
+  report(emptied: readonly StreamState[]): void {
+    for (const stream of emptied) if (!stream.gone) stream.events.taken()
   }
 
   // ---- FrameSink -------------------------------------------------------------------------------------------------

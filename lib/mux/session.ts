@@ -41,7 +41,7 @@ export interface MuxEnd {
   error?: Error
 }
 
-/** Many streams over one carrier, which belongs to the session from now on. */
+/** Many streams over one carrier, which belongs to the session from now on. Its chunks are needed during their 'data' event only. */
 export class MuxSession implements StreamOwner {
   readonly #carrier: Duplex
   readonly #protocol: Protocol
@@ -57,6 +57,7 @@ export class MuxSession implements StreamOwner {
   #pumping = false
   #blocked = false
   #waitingBytes = 0
+  #arrived: MuxStream[] = []
 
   constructor(carrier: Duplex, options: MuxSessionOptions) {
     this.#carrier = carrier
@@ -139,6 +140,11 @@ export class MuxSession implements StreamOwner {
     if (this.#protocol.read(state)) this.#wake()
   }
 
+  arrived(stream: MuxStream): void {
+    this.#arrived.push(stream)
+    this.#wake()
+  }
+
   // ---- the carrier -------------------------------------------------------------------------------------------------
 
   readonly #arrive = (bytes: Uint8Array): void => {
@@ -166,6 +172,9 @@ export class MuxSession implements StreamOwner {
 
   readonly #pumpLater = (): void => {
     this.#pumpDue = false
+    const arrived = this.#arrived
+    this.#arrived = []
+    for (const stream of arrived) stream.flush()
     this.#pump()
   }
 
@@ -177,20 +186,22 @@ export class MuxSession implements StreamOwner {
     while (!this.#blocked && carrier.writable) {
       const pieces = this.#protocol.transmit(this.#now())
       if (pieces.length === 0) break
-      this.#blocked = !this.#write(pieces)
-      this.#protocol.report()
+      this.#blocked = !this.#write(pieces, this.#protocol.emptied())
     }
-    this.#protocol.report()
+    this.#protocol.report(this.#protocol.emptied())
     this.#pumping = false
     if (this.#protocol.over && !this.#blocked) this.#sayGoodbye()
     this.#setTimer()
   }
 
-  #write(pieces: Uint8Array[]): boolean {
-    if (pieces.length === 1) return this.#carrier.write(pieces[0]!)
+  /** `emptied` is reported when the carrier has taken the pieces: their memory is the writers' again. */
+  #write(pieces: Uint8Array[], emptied: StreamState[]): boolean {
+    const taken = emptied.length === 0 ? undefined : () => this.#protocol.report(emptied)
+    const last = pieces.length - 1
+    if (last === 0) return this.#carrier.write(pieces[0]!, taken)
     let more = true
     this.#carrier.cork()
-    for (const piece of pieces) more = this.#carrier.write(piece)
+    for (let i = 0; i <= last; i++) more = this.#carrier.write(pieces[i]!, i === last ? taken : undefined)
     this.#carrier.uncork()
     return more
   }

@@ -5,7 +5,7 @@ import type { Gather } from './gather.ts'
 
 /** How a stream learns what happened. Called while bytes arrive or leave; none of them may throw. */
 export interface StreamEvents {
-  /** Bytes in order; valid as long as the reader keeps them, part of a larger buffer. */
+  /** Bytes in order; valid during the call. */
   data(bytes: Uint8Array): void
   /** The peer's FIN: no more data. */
   ended(): void

@@ -1,14 +1,15 @@
 // A stream as a Node Duplex. Half-open is normal; a RESET is `destroy` with a MuxResetError.
 import { Duplex } from 'node:stream'
+import { giveBlock, takeBlock } from '../blocks.ts'
 import type { ResetCode } from './frame.ts'
 import type { StreamState } from './stream-state.ts'
 
 /** Bytes a writer may hand in before it is asked to wait, and a reader may leave in Node's own buffer. */
 const BUFFER_BYTES = 131_072
-/** Pieces below this are copied out of the carrier's buffer when they must wait: a slice would keep all of it alive. */
-const KEEP_BYTES = 8_192
-/** Waiting small pieces are put together in blocks of this size, bytes; else the overhead of each would defeat the credit. */
-const BLOCK_BYTES = 16_384
+/** Pieces from here on, bytes, are gathered in blocks that can be recycled; TLS and the frames below cut bulk up into 9 KiB. */
+const BULK_BYTES = 8_192
+/** Waiting smaller pieces are put together in blocks of this size, bytes; else the overhead of each would defeat the credit. */
+const SMALL_BLOCK_BYTES = 16_384
 
 /** The stream was reset, by the peer, by us, or because its session ended (`closed`). */
 export class MuxResetError extends Error {
@@ -28,11 +29,14 @@ export interface StreamOwner {
   finish(stream: StreamState): void
   reset(stream: StreamState, code: ResetCode): void
   read(stream: StreamState): void
+  /** Bytes wait in the stream: `flush` it when nothing more comes in this turn of the event loop. */
+  arrived(stream: MuxStream): void
 }
 
 /**
  * `end()` is FIN, `reset(code)` and `destroy()` before both directions have ended are RESET (`cancel` without an error). An
- * 'error' nobody listens to is ignored: what a peer does must not end the process.
+ * 'error' nobody listens to is ignored: what a peer does must not end the process. What is written is needed until the carrier
+ * has called back its own write, then the callback of `write` is called; what is read belongs to the reader, who may `recycle` it.
  */
 export class MuxStream extends Duplex {
   readonly #owner: StreamOwner
@@ -45,6 +49,7 @@ export class MuxStream extends Duplex {
   #block: Uint8Array | undefined
   #blockEnd = 0
   #ended = false
+  #flushDue = false
 
   constructor(owner: StreamOwner) {
     super({ allowHalfOpen: true, readableHighWaterMark: BUFFER_BYTES, writableHighWaterMark: BUFFER_BYTES })
@@ -60,6 +65,11 @@ export class MuxStream extends Duplex {
   /** The number of the stream in its session; 0 if it never came to be. */
   get id(): number {
     return this.#state?.id ?? 0
+  }
+
+  /** Give back a chunk that was read from here: nobody may use it any more. What nobody gives back is garbage. */
+  recycle(chunk: Uint8Array): void {
+    giveBlock(chunk)
   }
 
   /** End both directions at once; the peer sees `code`. */
@@ -78,14 +88,7 @@ export class MuxStream extends Duplex {
 
   override _read(): void {
     this.#wanted = true
-    while (this.#wanted && this.#waiting.length > 0) {
-      const bytes = this.#waiting.shift()!
-      const whole = bytes === this.#block ? bytes.subarray(0, this.#blockEnd) : bytes
-      if (bytes === this.#block) this.#block = undefined
-      this.#waitingBytes -= whole.length
-      this.#wanted = this.push(whole)
-    }
-    if (this.#ended && this.#waiting.length === 0) this.#pushEnd()
+    this.#deliver()
   }
 
   override _write(chunk: Uint8Array, _encoding: string, callback: (error?: Error | null) => void): void {
@@ -139,28 +142,59 @@ export class MuxStream extends Duplex {
 
   data(bytes: Uint8Array): void {
     if (this.destroyed) return
-    if (this.#wanted && this.#waiting.length === 0) {
-      this.#wanted = this.push(pins(bytes) ? Buffer.from(bytes) : bytes)
+    if (this.#wanted && this.#waiting.length === 0 && bytes.length < BULK_BYTES) {
+      this.#wanted = this.push(Buffer.from(bytes))
       this.#returnCredit()
-    } else this.#wait(bytes)
+      return
+    }
+    this.#wait(bytes)
+    if (this.#wanted && !this.#flushDue) {
+      this.#flushDue = true
+      this.#owner.arrived(this)
+    }
+  }
+
+  /** For the session: all that has come in this turn of the event loop is here. */
+  flush(): void {
+    this.#flushDue = false
+    if (this.destroyed || !this.#wanted) return
+    this.#deliver()
+    this.#returnCredit()
+  }
+
+  /** To the reader, as far as the reader wants. */
+  #deliver(): void {
+    while (this.#wanted && this.#waiting.length > 0) {
+      const bytes = this.#waiting.shift()!
+      const whole = bytes === this.#block ? bytes.subarray(0, this.#blockEnd) : bytes
+      if (bytes === this.#block) this.#block = undefined
+      this.#waitingBytes -= whole.length
+      this.#wanted = this.push(whole)
+    }
+    if (this.#ended && this.#waiting.length === 0) this.#pushEnd()
   }
 
   #wait(bytes: Uint8Array): void {
     this.#waitingBytes += bytes.length
-    if (bytes.length >= KEEP_BYTES) {
-      this.#closeBlock()
-      this.#waiting.push(bytes)
-      return
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#block === undefined || this.#blockEnd === this.#block.length) this.#openBlock(bytes.length - at)
+      const block = this.#block!
+      const n = Math.min(block.length - this.#blockEnd, bytes.length - at)
+      block.set(n === bytes.length ? bytes : bytes.subarray(at, at + n), this.#blockEnd)
+      this.#blockEnd += n
+      at += n
     }
-    if (this.#block === undefined || this.#blockEnd + bytes.length > this.#block.length) {
-      const length = this.#waiting.length === 0 ? bytes.length * 2 : BLOCK_BYTES
-      this.#closeBlock()
-      this.#block = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, Math.max(length, 512)))
-      this.#blockEnd = 0
-      this.#waiting.push(this.#block)
+  }
+
+  #openBlock(length: number): void {
+    this.#closeBlock()
+    if (length >= BULK_BYTES) this.#block = takeBlock()
+    else {
+      const room = this.#waiting.length === 0 ? Math.max(length * 2, 512) : SMALL_BLOCK_BYTES
+      this.#block = Buffer.allocUnsafeSlow(Math.min(SMALL_BLOCK_BYTES, room))
     }
-    this.#block.set(bytes, this.#blockEnd)
-    this.#blockEnd += bytes.length
+    this.#blockEnd = 0
+    this.#waiting.push(this.#block)
   }
 
   // A block that is followed by another one keeps only its filled part in the list.
@@ -189,11 +223,6 @@ export class MuxStream extends Duplex {
   resetArrives(code: ResetCode): void {
     this.destroy(new MuxResetError(code))
   }
-}
-
-/** A small piece of something much larger must not keep it alive while it waits for its reader. */
-function pins(bytes: Uint8Array): boolean {
-  return bytes.length < KEEP_BYTES && bytes.length * 4 < bytes.buffer.byteLength
 }
 
 function ignore(): void {}

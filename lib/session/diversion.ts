@@ -59,6 +59,7 @@ export class Diversion {
       this.#onReady = resolve
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
     })
+    ready.catch(() => {}) // the watch may be the first to say so
     await watchObjects<Pod>(cluster.api, {
       resource: PODS,
       namespace: cluster.namespace,

@@ -86,7 +86,10 @@ async function startLocal(options: DnsOptions, wanted: string[] | undefined): Pr
       ranges = now
       update()
     },
-    restore: () => pointed.restore()
+    restore() {
+      names.onChange = undefined
+      return pointed.restore()
+    }
   }
 }
 

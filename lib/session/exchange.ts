@@ -14,6 +14,7 @@ import {
 } from '../kube/ports.ts'
 import { findRemains, recoverService } from '../kube/recover.ts'
 import { findService, type Target } from '../kube/target.ts'
+import { version } from '../version.ts'
 import { Diversion } from './diversion.ts'
 import {
   beginExposing,
@@ -62,10 +63,8 @@ async function start(exposing: Exposing, options: ExchangeOptions): Promise<{ lo
   const service = stale ? await findService(cluster, { kind: 'service', name }, stop.signal) : found
   const plan = stale ? await planDiversion(cluster, service, stop.signal) : before
 
-  const annotations = ownerAnnotations(ownProcess())
-  const stuntman = await step(exposing, 'Stuntman service created', () =>
-    createStuntman(cluster, service, annotations, stop.signal)
-  )
+  const annotations = ownerAnnotations(ownProcess(), version)
+  const stuntman = await step(exposing, 'Stuntman service created', () => createStuntman(cluster, service, annotations))
   life.onStop('Stuntman service removed', () => deleteService(cluster, stuntman))
   keepBeating(exposing, stuntman)
   await startShadow(exposing, {

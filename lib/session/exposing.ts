@@ -77,10 +77,10 @@ export async function beginExposing(
     explain: async () => undefined, // names are answered by `kt up`
     stop: () => stop.abort('kt down')
   })
-  const [missing] = await step(running, 'Rights are sufficient', () =>
-    checkAccess(cluster, command.rights(cluster.namespace), stop.signal)
-  )
-  if (missing !== undefined) throw missing.error
+  await step(running, 'Rights are sufficient', async () => {
+    const [missing] = await checkAccess(cluster, command.rights(cluster.namespace), stop.signal)
+    if (missing !== undefined) throw missing.error
+  })
   return { ...running, options, cluster, parts, began }
 }
 

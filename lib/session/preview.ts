@@ -6,6 +6,7 @@ import { CONFIG_ANNOTATION, TARGET_LABEL } from '../kube/names.ts'
 import { describeOwner, ownerAnnotations, ownerOf } from '../kube/owner.ts'
 import { parseExpose, previewPorts } from '../kube/ports.ts'
 import { createPreview, previewToken } from '../kube/preview.ts'
+import { version } from '../version.ts'
 import {
   beginExposing,
   checkLocalPrograms,
@@ -36,7 +37,7 @@ export async function preview(options: PreviewOptions, report: Report, stop: Abo
     if (taken !== undefined) throw nameTaken(name, taken.metadata)
     if (!options.skipPortChecking) await checkLocalPrograms(ports)
 
-    const annotations = { ...ownerAnnotations(ownProcess()), [CONFIG_ANNOTATION]: `service=${name}` }
+    const annotations = { ...ownerAnnotations(ownProcess(), version), [CONFIG_ANNOTATION]: `service=${name}` }
     const token = previewToken()
     await startShadow(exposing, {
       prefix: `${name}-kt`,
@@ -48,7 +49,7 @@ export async function preview(options: PreviewOptions, report: Report, stop: Abo
       fallback: false
     })
     const description = { name, token, annotations, ports, external }
-    await step(exposing, `Service ${name} created`, () => createPreview(cluster, description, stop.signal))
+    await step(exposing, `Service ${name} created`, () => createPreview(cluster, description))
     life.onStop(`Service ${name} removed`, () => deleteService(cluster, name))
     keepBeating(exposing, name)
     parts.exposed = ports.map(port => `service ${name}: ${describeCarried(port)}`)

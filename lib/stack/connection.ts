@@ -1,13 +1,14 @@
 // A TCP connection as a Node Duplex: what is not read is not consumed, so the window closes and the application stops.
 import { Duplex } from 'node:stream'
+import { BLOCK_BYTES, giveBlock, takeBlock } from '../blocks.ts'
 import type { Endpoint } from '../tcp/endpoint.ts'
 import type { CloseReason } from '../tcp/tcb.ts'
 import type { Path } from './path.ts'
 
 /** The largest chunk that is handed on; also how much may wait inside the Duplex, in bytes each way. */
-const CHUNK_BYTES = 64 * 1024
-/** From this size on a chunk that is read has an ArrayBuffer of its own, in bytes; smaller ones share Node's pool. */
-export const OWN_MEMORY_BYTES = 4096
+const CHUNK_BYTES = BLOCK_BYTES
+/** From this size on a chunk that is read is a block that can be recycled, in bytes; smaller ones share Node's pool. */
+const OWN_MEMORY_BYTES = 4096
 
 /** What a connection needs of the stack. */
 export interface ConnectionActions {
@@ -29,8 +30,8 @@ export class ConnectionError extends Error {
 /**
  * `end()` is FIN and leaves the other direction open. `destroy()` before both directions have ended is RST. The peer's RST
  * destroys with ECONNRESET, its silence with ETIMEDOUT, the end of the stack with ECONNABORTED; an 'error' nobody listens to is
- * ignored, since what a peer does must not end the process. Chunks of 4 KiB and more are kept by reference until they are
- * acknowledged, so they must not be changed after `write`, not even after its callback.
+ * ignored, since what a peer does must not end the process. What is written has been copied when the callback of `write` is
+ * called; what is read belongs to the reader, who may `recycle` it.
  */
 export class Connection extends Duplex {
   readonly #path: Path
@@ -68,6 +69,11 @@ export class Connection extends Duplex {
   }
   get destinationPort(): number {
     return this.#path.destinationPort
+  }
+
+  /** Give back a chunk that was read from here: nobody may use it any more. What nobody gives back is garbage. */
+  recycle(chunk: Uint8Array): void {
+    giveBlock(chunk)
   }
 
   /** The stack's call, once per batch: segments have arrived, there may be bytes to read and room to write. */
@@ -167,13 +173,10 @@ function errorFor(reason: NonNullable<CloseReason>): ConnectionError {
   return new ConnectionError('ECONNABORTED', 'the stack was closed')
 }
 
-/**
- * Measured: half of the cost of reading is memory that the garbage collector gives back too late to be still in a cache. A
- * consumer that knows it is the last can free a large chunk at once: `chunk.buffer.transfer(0)`.
- */
+/** A chunk of its own, since the bytes lie in the endpoint's ring. */
 function copy(bytes: Uint8Array): Buffer {
   if (bytes.length < OWN_MEMORY_BYTES) return Buffer.from(bytes)
-  const chunk = Buffer.allocUnsafeSlow(bytes.length)
-  chunk.set(bytes)
-  return chunk
+  const block = takeBlock()
+  block.set(bytes)
+  return bytes.length === block.length ? block : block.subarray(0, bytes.length)
 }

@@ -1,15 +1,15 @@
-// The send side's storage: the caller's chunks, kept until they are acknowledged.
+// The send side's storage: what the caller has written, copied, until it is acknowledged.
+import { giveBlock, takeBlock } from '../blocks.ts'
 import type { Budget } from './budget.ts'
 
-/**
- * Chunks below this size in bytes are copied together, larger ones kept by reference: a small chunk is often a piece of a
- * large buffer, and a thousand of them would hold a thousand buffers.
- */
-const COPY_BELOW = 4096
-/** Size of the blocks small chunks are copied into, in bytes. */
-const BLOCK_BYTES = 4096
+/** Chunks from this size on, in bytes, go to large blocks that are used again; few of those stay partly empty. */
+const BULK_BYTES = 16_384
+/** Size of the blocks for smaller chunks, in bytes. */
+const SMALL_BLOCK_BYTES = 4096
 /** Chunks that were dropped before the list is moved to the front of its array. */
 const COMPACT_AFTER = 32
+
+const NOTHING = new Uint8Array(0)
 
 /** A queue of bytes with random access from its head. `#base` and positions count bytes since the connection began. */
 export class SendQueue {
@@ -21,8 +21,8 @@ export class SendQueue {
   #cursor = 0
   #cursorAt = 0
   #base = 0
-  /** The block that small chunks go to, if it is the last chunk, and how much of it is filled. */
-  #block: Uint8Array | undefined
+  /** The block that the last chunk is the beginning of, and how much of it is filled. */
+  #block = NOTHING
   #filled = 0
   readonly #budget: Budget
   /** Bytes in the queue. */
@@ -32,16 +32,17 @@ export class SendQueue {
     this.#budget = budget
   }
 
-  /** Append. From `COPY_BELOW` on the bytes stay where they are and must not be changed until they are dropped here. */
+  /** Append a copy. */
   push(bytes: Uint8Array): void {
-    if (bytes.length === 0) return
     this.length += bytes.length
     this.#budget.used += bytes.length
-    if (bytes.length < COPY_BELOW) {
-      this.#pushCopy(bytes)
-    } else {
-      this.#chunks.push(bytes)
-      this.#block = undefined
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#filled === this.#block.length) this.#open(bytes.length - at)
+      const n = Math.min(this.#block.length - this.#filled, bytes.length - at)
+      this.#block.set(n === bytes.length ? bytes : bytes.subarray(at, at + n), this.#filled)
+      this.#filled += n
+      at += n
+      this.#chunks[this.#chunks.length - 1] = this.#block.subarray(0, this.#filled)
     }
   }
 
@@ -80,7 +81,9 @@ export class SendQueue {
     }
     const chunks = this.#chunks
     while (this.#firstAt + chunks[this.#first]!.length <= this.#base) {
-      this.#firstAt += chunks[this.#first]!.length
+      const chunk = chunks[this.#first]!
+      this.#firstAt += chunk.length
+      giveBlock(chunk)
       chunks[this.#first++] = NOTHING
     }
     if (this.#cursor < this.#first) {
@@ -99,26 +102,20 @@ export class SendQueue {
   }
 
   #empty(): void {
+    for (let i = this.#first; i < this.#chunks.length; i++) giveBlock(this.#chunks[i]!)
     this.#chunks.length = 0
     this.#first = this.#cursor = 0
     this.#firstAt = this.#cursorAt = this.#base
-    this.#block = undefined
+    this.#block = NOTHING
+    this.#filled = 0
   }
 
-  #pushCopy(bytes: Uint8Array): void {
-    let block = this.#block
-    if (block === undefined || this.#filled + bytes.length > block.length) {
-      // A first small chunk gets what it needs: most connections never have a second one waiting.
-      block = new Uint8Array(this.#chunks.length === 0 ? bytes.length : BLOCK_BYTES)
-      this.#block = block
-      this.#filled = 0
-      this.#chunks.push(block.subarray(0, 0))
-    }
-    block.set(bytes, this.#filled)
-    this.#filled += bytes.length
-    const last = this.#chunks.length - 1
-    this.#chunks[last] = block.subarray(0, this.#filled)
+  /** A new block, for `length` bytes and what comes behind them. */
+  #open(length: number): void {
+    if (length >= BULK_BYTES && !this.#budget.pressed) this.#block = takeBlock()
+    // A first small chunk gets what it needs: most connections never have a second one waiting.
+    else this.#block = new Uint8Array(this.#chunks.length === 0 ? length : Math.max(length, SMALL_BLOCK_BYTES))
+    this.#filled = 0
+    this.#chunks.push(NOTHING)
   }
 }
-
-const NOTHING = new Uint8Array(0)

@@ -6,9 +6,15 @@ interface Resettable {
   resetAndDestroy(): unknown
 }
 
+/** A stream that can use the memory of its chunks again, as the connections of the stack and the streams of the mux can. */
+interface Recycling {
+  recycle(chunk: Uint8Array): void
+}
+
 /**
- * Join `a` and `b`. FIN of one is `end()` of the other. When one is destroyed before it has ended both ways, the other is reset:
- * `resetAndDestroy()` where there is such a thing, else `destroy` with the same error.
+ * Join `a` and `b`; once one has called back a write it must not need the chunk any more. FIN of one is `end()` of the other.
+ * When one is destroyed before it has ended both ways, the other is reset: `resetAndDestroy()` where there is such a thing,
+ * else `destroy` with the same error.
  */
 export function join(a: Duplex, b: Duplex): void {
   flow(a, b)
@@ -27,8 +33,12 @@ export function abort(duplex: Duplex, error: Error): void {
 
 function flow(from: Duplex, to: Duplex): void {
   let failure: Error | undefined
+  const recycling = 'recycle' in from ? (from as Duplex & Recycling) : undefined
   from.on('data', (bytes: Uint8Array) => {
-    if (!to.write(bytes)) from.pause()
+    const written = (error?: Error | null) => {
+      if (!error) recycling?.recycle(bytes)
+    }
+    if (!to.write(bytes, written)) from.pause()
   })
   to.on('drain', () => from.resume())
   from.on('end', () => to.end())

@@ -41,6 +41,8 @@ export async function startAgent(env: Record<string, string> = {}, node = proces
     env: { KT_LISTEN: '127.0.0.1:0', KT_PUBLIC_KEY: Buffer.from(publicKey).toString('base64'), ...env },
     stdio: ['ignore', 'pipe', 'inherit']
   })
+  // Behind a Service it does not end by itself: it must not outlive a test that broke off.
+  process.once('exit', () => child.kill('SIGKILL'))
   const log: string[] = []
   let rest = ''
   const ready = new Promise<number>((resolve, reject) => {
@@ -50,7 +52,7 @@ export async function startAgent(env: Record<string, string> = {}, node = proces
       log.push(...lines)
       for (const line of lines) if (line.startsWith('ready ')) resolve(Number(line.slice(6)))
     })
-    child.on('exit', code => reject(new Error(`the agent ended with ${code}: ${log.join(' | ')}`)))
+    child.on('close', code => reject(new Error(`the agent ended with ${code}: ${log.join(' | ')}`)))
   })
   // The agent has read its file, or will never.
   const port = await ready.finally(() => rmSync(folder, { recursive: true, force: true }))

@@ -24,7 +24,7 @@ if (why !== undefined) {
     mkdirSync(folder, { recursive: true })
     writeFileSync(`${folder}/resolv.conf`, 'nameserver 127.0.0.1\n')
     namespace.exec('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other')
-    namespace.exec('ip', 'link', 'set', 'eth0', 'up')
+    for (const device of ['eth0', 'other']) namespace.exec('ip', 'link', 'set', device, 'up')
     namespace.exec('ip', 'address', 'add', '10.77.0.1/24', 'dev', 'eth0')
     for (const address of ['10.77.0.2', '10.77.0.3'])
       namespace.exec('ip', 'address', 'add', `${address}/32`, 'dev', 'lo')

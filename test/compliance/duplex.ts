@@ -62,9 +62,9 @@ export function duplexTests(test: TestFn, name: string, makePair: () => Promise<
     await close()
   })
 
-  test(`${name}: 10 MB through reads of one byte`, async t => {
+  test(`${name}: 2 MB through reads of one byte`, async t => {
     const { a, b, close } = await makePair()
-    const total = 10_000_000
+    const total = 2_000_000
     const poured = pour(a, total, 3)
     const hash = createHash('sha256')
     let count = 0

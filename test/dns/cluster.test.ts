@@ -14,6 +14,8 @@ const ROWS: [name: string, type: string, ...answers: string[]][] = [
   ['nginx.demo.svc.cluster.local', 'TXT', ...NODATA],
   ['dual.demo.svc.cluster.local', 'A', 'A 10.96.0.8'],
   ['dual.demo.svc.cluster.local', 'AAAA', 'AAAA fd00:10:96::8'],
+  // As CoreDNS counts: one share for each address.
+  ['dual.demo.svc.cluster.local', 'SRV', 'SRV 0 50 80 dual.demo.svc.cluster.local'],
   ['kubernetes.default.svc.cluster.local', 'A', 'A 10.96.0.1'],
   ['nginx.other.svc.cluster.local', 'A', ...NXDOMAIN],
   ['none.demo.svc.cluster.local', 'A', ...NXDOMAIN],

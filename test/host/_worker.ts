@@ -20,11 +20,16 @@ const RESOLV_CONF = '/etc/resolv.conf'
 
 let pointed: PointedResolver | undefined
 let notes: string[] = []
+let upstreams: string[] = []
 
 async function point(journals: string, more: Partial<PointResolverOptions> = {}) {
   notes = []
   const journal = openJournal(journals)
-  pointed = await pointResolver({ ...OPTIONS, ...more, journal, note: line => notes.push(line) })
+  upstreams = []
+  const onUpstreams = (now: string[]): void => {
+    upstreams = now
+  }
+  pointed = await pointResolver({ ...OPTIONS, ...more, journal, note: line => notes.push(line), onUpstreams })
   return { mode: pointed.mode, upstreams: pointed.upstreams, describe: pointed.describe }
 }
 
@@ -43,6 +48,10 @@ function snapshot(): string {
 
 if (process.argv[2] === 'crash') {
   await point(process.argv[3] ?? '')
+  if (process.argv[4]) {
+    execFileSync('sh', ['-e', '-c', process.argv[4]])
+    while (upstreams.length === 0) await new Promise(resolve => setTimeout(resolve, 20))
+  }
   process.kill(process.pid, 'SIGKILL')
 } else {
   serveCalls({
@@ -50,12 +59,16 @@ if (process.argv[2] === 'crash') {
     snapshot,
     text: () => readFileSync(RESOLV_CONF, 'latin1'),
     point,
+    /** Who answers other names since another program has written the file. */
+    upstreams: () => upstreams,
     async restore() {
       await pointed?.restore()
       return notes
     },
-    crash: (journals: string) =>
-      spawnSync(process.execPath, [fileURLToPath(import.meta.url), 'crash', journals]).signal,
+    /** Point, run the shell lines until they are noticed, and be killed. */
+    crash: (journals: string, shell = '') =>
+      spawnSync(process.execPath, [fileURLToPath(import.meta.url), 'crash', journals, shell], { timeout: 10_000 })
+        .signal,
     recover: recoverJournals,
     /** The error's code and message, or undefined. */
     async configure(setup: DeviceSetup) {

@@ -1,4 +1,5 @@
 // /etc/resolv.conf in every form, on a laptop of its own: changed, put back byte by byte, and put back after a crash.
+import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { Namespace, type Worker, whyNoNamespace } from '../_support/netns.ts'
 import { OWN_ETC, WORKER } from './_laptop.ts'
@@ -149,3 +150,62 @@ onLaptop('what cannot be put back stays in the journal, and is put back by the n
   t.deepEqual(await worker.call('recover', JOURNALS), ['/etc/resolv.conf is as it was before'])
   t.is(await worker.call('snapshot'), before)
 })
+
+const DHCP = "printf '# new\\nsearch office.test\\nnameserver 192.0.2.99\\n'"
+/** How a DHCP client, an editor and a program that starts anew write the file. */
+const WRITERS = {
+  'writes it over': `${DHCP} > /etc/resolv.conf`,
+  'puts another one in its place': `${DHCP} > /etc/new; mv /etc/new /etc/resolv.conf`,
+  'removes it and makes it anew': `rm /etc/resolv.conf; sleep 0.05; ${DHCP} > /etc/resolv.conf`
+}
+
+for (const [what, shell] of Object.entries(WRITERS)) {
+  onLaptop(
+    `another program ${what}: ours is in front again, its servers are asked, its file is put back`,
+    ONE,
+    async t => {
+      await worker.call('point', JOURNALS)
+      await worker.call('shell', shell)
+      const wanted = [
+        'nameserver 198.18.0.2',
+        'search demo.svc.cluster.local svc.cluster.local cluster.local office.test'
+      ]
+      await until(async () => (await worker.call<string[]>('upstreams')).length > 0)
+      t.deepEqual((await worker.call<string>('text')).split('\n').slice(1, 3), wanted)
+      t.deepEqual(await worker.call('upstreams'), ['192.0.2.99'])
+      t.regex(
+        (await worker.call<string[]>('restore')).join(),
+        /was written by another program: 198\.18\.0\.2 is in front/
+      )
+      t.is(await worker.call('text'), '# new\nsearch office.test\nnameserver 192.0.2.99\n')
+    }
+  )
+}
+
+onLaptop(
+  'another program writes it while kt runs, and kt is killed: the next one puts that file back',
+  ONE,
+  async t => {
+    await worker.call('crash', JOURNALS, WRITERS['writes it over'])
+    t.true((await worker.call<string>('text')).includes('198.18.0.2'))
+    t.deepEqual(await worker.call('recover', JOURNALS), ['/etc/resolv.conf is as it was before'])
+    t.is(await worker.call('text'), '# new\nsearch office.test\nnameserver 192.0.2.99\n')
+  }
+)
+
+onLaptop('another program writes it again and again: kt gives in and says so', ONE, async t => {
+  await worker.call('point', JOURNALS)
+  for (let i = 0; i < 6; i++) {
+    await worker.call('shell', `${DHCP} > /etc/resolv.conf; echo '# ${i}' >> /etc/resolv.conf`)
+    await sleep(500)
+  }
+  t.true((await worker.call<string>('text')).startsWith('# new'))
+  t.regex((await worker.call<string[]>('restore')).join(), /again and again/)
+  t.true((await worker.call<string>('text')).endsWith('# 5\n'))
+})
+
+/** The watch of the file waits for its writer; a busy machine for both. */
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 5000
+  while (!(await isSo()) && performance.now() < end) await sleep(50)
+}

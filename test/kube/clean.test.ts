@@ -85,7 +85,7 @@ test("kt-connect's exchange and router are found by their annotations", t => {
 })
 
 test('an owner is who, where, and how long silent', t => {
-  const us = ownerOf(ownerAnnotations('12/34'))
+  const us = ownerOf(ownerAnnotations('12/34', '1.0.0'))
   t.true(isOurs(us))
   t.is(us.process, '12/34')
   t.true(us.silentSeconds <= 1)

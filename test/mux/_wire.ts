@@ -73,7 +73,7 @@ export class Side implements ProtocolEvents {
     const pieces: Uint8Array[] = []
     for (;;) {
       const more = this.protocol.transmit(now)
-      this.protocol.report()
+      this.protocol.report(this.protocol.emptied())
       if (more.length === 0) return Buffer.concat(pieces)
       pieces.push(...more)
     }
@@ -128,7 +128,7 @@ export class Way {
       this.#to.protocol.arrive(this.#queue.shift()!.bytes, now)
     for (;;) {
       const pieces = this.#from.protocol.transmit(now)
-      this.#from.protocol.report()
+      this.#from.protocol.report(this.#from.protocol.emptied())
       if (pieces.length === 0) return
       const bytes = Buffer.concat(pieces)
       this.worstWaitMs = Math.max(this.worstWaitMs, this.#freeAt - now)

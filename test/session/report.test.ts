@@ -7,6 +7,25 @@ test("the banner is kt-connect's, so that scripts which wait for it go on workin
   t.is(lines.at(-2), ' All looks good, now you can access to resources in the kubernetes cluster')
 })
 
+test('other commands have banners of their own', t => {
+  const lines = describe({
+    event: 'ready',
+    ms: 5,
+    try: [],
+    banner: "Now all request to service 'x' will be redirected to local"
+  })
+  t.deepEqual(lines.split('\n').slice(0, 3), [
+    'Ready after 5 ms.',
+    '-'.repeat(60),
+    " Now all request to service 'x' will be redirected to local"
+  ])
+})
+
+test('a call says who came, and who answered', t => {
+  const call = { event: 'call', network: 'tcp', port: 80, source: '10.1.1.1:9', verdict: 'refused', to: '' } as const
+  t.is(describe(call), '  10.1.1.1:9 → 80/tcp → nobody: refused')
+})
+
 test('an error is one line, and one for the hint', t => {
   t.is(describe({ event: 'error', code: 'KT_USAGE', message: 'no', hint: 'yes' }), 'kt: no\n    yes')
   t.is(describe({ event: 'error', code: 'KT_USAGE', message: 'no', hint: '' }), 'kt: no')

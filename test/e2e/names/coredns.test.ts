@@ -1,16 +1,15 @@
 // Every name × type of a generated population: kt's resolver and the cluster's CoreDNS say the same, but for a list of meant differences.
-import test from 'ava'
-import { type RunningKt, startKt } from '../_support/kt.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import test, { type ExecutionContext } from 'ava'
+import type { ClusterName } from '../_support/areas.ts'
+import { startKt } from '../_support/kt.ts'
 import { kubectl } from '../_support/kubectl.ts'
 import { builtIn } from '../_support/laptop.ts'
 import { askInCluster, askOnLaptop, type Question } from './_support/ask.ts'
-import { ENDPOINT_LABELS, MANUAL_ADDRESSES, manifest, NAMESPACES, POPULATION } from './_support/population.ts'
+import { manifest, NAMESPACES, POPULATION } from './_support/population.ts'
+import { questions } from './_support/questions.ts'
 import type { Told } from './_support/told.ts'
 
-const DOMAIN = 'cluster.local'
-const TYPES = ['A', 'AAAA', 'SRV', 'CNAME', 'TXT', 'MX', 'NS', 'SOA', 'PTR', 'ANY']
-/** Host names below a service are asked for with fewer types: what differs by type is seen at the service itself. */
-const FEW = ['A', 'AAAA', 'SRV', 'TXT']
 /** What is made is known to CoreDNS and to us after so long at the latest. */
 const SETTLED_MS = 3000
 
@@ -33,118 +32,66 @@ The specification wants the name of the endpoint, which is what kt says",
   }
 ]
 
-/** The built-in cluster has images for the population, and a node from which CoreDNS is asked. */
-const onCluster = builtIn ? test.serial : test.serial.skip
-let kt: RunningKt | undefined
-
-test.before(async () => {
-  if (!builtIn) return
-  await kubectl(['apply', '-f', '-'], { input: manifest() })
+async function populate(cluster: ClusterName): Promise<void> {
   const [namespace] = NAMESPACES
-  await kubectl(['-n', namespace, 'wait', 'pod/early', '--for=condition=Ready', '--timeout=120s'])
-  const podAddress = 'jsonpath={.status.podIP}'
-  await kubectl(['-n', namespace, 'wait', 'pod/late', `--for=${podAddress}`, '--timeout=120s'])
-  kt = await startKt(['--namespace', 'demo', '--debug'])
-  await new Promise(resolve => setTimeout(resolve, SETTLED_MS))
-})
-test.after.always(async () => {
-  await kt?.stop()
-  if (builtIn) await kubectl(['delete', 'namespace', ...NAMESPACES, '--wait=false', '--ignore-not-found'])
-})
-
-async function questions(): Promise<Question[]> {
-  const asked: Question[] = []
-  const ask = (name: string, types = TYPES): void => void asked.push(...types.map((type): Question => [name, type]))
-  for (const [service, namespace] of POPULATION) {
-    const name = `${service}.${namespace}.svc.${DOMAIN}`
-    ask(name)
-    for (const port of [
-      '_http._tcp',
-      '_metrics._tcp',
-      '_dns._udp',
-      '_syslog._udp',
-      '_diameter._sctp',
-      '_nope._tcp',
-      '_tcp'
-    ])
-      ask(`${port}.${name}`, FEW)
-    for (const label of [...ENDPOINT_LABELS, '*', 'a.b.c']) ask(`${label}.${name}`, FEW)
-  }
-  for (const [service, namespace] of POPULATION.slice(0, 8))
-    ask(`${service}.${namespace}.SVC.Cluster.Local`.toUpperCase(), FEW)
-  for (const name of [
-    '',
-    'svc.',
-    'pod.',
-    'ns.dns.',
-    'dns-version.',
-    'x.',
-    'a.b.',
-    '10-244-1-5.demo.pod.',
-    'nobody.demo.pod.',
-    '10-9-9-9.nowhere.pod.'
-  ])
-    ask(`${name}${DOMAIN}`)
-  for (const namespace of [...NAMESPACES, 'demo', 'default', 'nowhere', '*']) {
-    ask(`${namespace}.svc.${DOMAIN}`)
-    ask(`nothing.${namespace}.svc.${DOMAIN}`, FEW)
-    ask(`kubernetes.${namespace}.svc.${DOMAIN}`)
-    ask(`${namespace}.pod.${DOMAIN}`, FEW)
-  }
-  for (const address of await addresses())
-    ask(`${address.split('.').reverse().join('.')}.in-addr.arpa`, ['PTR', 'A', 'TXT'])
-  return asked
+  const apply = (args: string[], input?: string): Promise<string> =>
+    kubectl(args, { cluster, timeoutMs: 130_000, ...(input !== undefined && { input }) })
+  await apply(['delete', 'namespace', ...NAMESPACES, '--ignore-not-found', '--timeout=120s'])
+  await apply(['apply', '-f', '-'], manifest())
+  await apply(['-n', namespace, 'wait', 'pod/early', '--for=condition=Ready', '--timeout=120s'])
+  await apply(['-n', namespace, 'wait', 'pod/late', '--for=jsonpath={.status.podIP}', '--timeout=120s'])
 }
 
-/** Of all services and pods, of the manual endpoints, and some that nobody has. */
-async function addresses(): Promise<string[]> {
-  const services = await kubectl(['get', 'services', '-A', '-o', 'jsonpath={.items[*].spec.clusterIP}'])
-  const pods = await kubectl(['get', 'pods', '-A', '-o', 'jsonpath={.items[*].status.podIP}'])
-  const all = `${services} ${pods}`.split(/\s+/).filter(address => /^10\./.test(address))
-  return [...new Set([...all, ...MANUAL_ADDRESSES, '10.96.255.200', '10.244.1.199'])]
-}
-
-const DIFFERING = ['rcode', 'authoritative', 'answers', 'authorities', 'additionals'] as const
+const PARTS = ['rcode', 'authoritative', 'answers', 'authorities', 'additionals'] as const
 
 /** What of two answers is not the same. */
 function differing(ours: Told, theirs: Told): string[] {
-  return DIFFERING.filter(part => JSON.stringify(ours[part]) !== JSON.stringify(theirs[part]))
+  return PARTS.filter(part => JSON.stringify(ours[part]) !== JSON.stringify(theirs[part]))
 }
 
-onCluster('the same rcode and the same record sets as CoreDNS, for every name and type', async t => {
-  t.timeout(240_000)
+/** Differences that are not meant, as text; meant ones that were seen leave `unseen`. */
+function compare(asked: Question[], ours: Told[], theirs: Told[], unseen: Set<Difference>): string[] {
+  return asked.flatMap((question, i) => {
+    const [our, their] = [ours[i]!, theirs[i]!]
+    const parts = differing(our, their)
+    if (parts.length === 0) return []
+    const meant = MEANT.find(each => each.means(question, our, their))
+    if (meant === undefined)
+      return `${question.join(' ')}: ${parts.join()}\n  kt ${JSON.stringify(our)}\n  CoreDNS ${JSON.stringify(their)}`
+    unseen.delete(meant)
+    return []
+  })
+}
+
+async function sameAnswers(t: ExecutionContext, cluster: ClusterName): Promise<void> {
+  t.timeout(400_000)
   t.true(POPULATION.length >= 40)
-  const asked = await questions()
-  t.true(asked.length >= 500)
-  const theirs = await askInCluster(asked)
-  const ours = await askOnLaptop(asked)
-  const unused = new Set(MEANT)
-  const wrong: string[] = []
-  for (const [i, question] of asked.entries()) {
-    const parts = differing(ours[i]!, theirs[i]!)
-    if (parts.length === 0) continue
-    const meant = MEANT.find(each => each.means(question, ours[i]!, theirs[i]!))
-    if (meant !== undefined) unused.delete(meant)
-    else
-      wrong.push(
-        `${question.join(' ')}: ${parts.join(', ')}\n  kt      ${JSON.stringify(ours[i])}\n  CoreDNS ${JSON.stringify(theirs[i])}`
-      )
+  await populate(cluster)
+  const kt = await startKt(['--namespace', 'demo', '--debug'], { cluster })
+  try {
+    await delay(SETTLED_MS)
+    const asked = await questions(cluster)
+    t.true(asked.length >= 500)
+    const theirs = await askInCluster(asked, cluster)
+    const ours = await askOnLaptop(asked, cluster)
+    const unseen = new Set(MEANT)
+    const wrong = compare(asked, ours, theirs, unseen)
+    const records = ours.filter(({ answers }) => answers.length > 0).length
+    const from = (source: string): number => kt.output().split(`"source":"${source}"`).length - 1
+    t.log(`${POPULATION.length} services, ${asked.length} questions, ${records} with records, ${wrong.length} differ`)
+    t.log(`${from('watch')} answered from the watch, ${from('cluster')} by the cluster's DNS`)
+    t.deepEqual(wrong.slice(0, 20), [])
+    t.deepEqual([...unseen], [], 'differences that are no more')
+    t.true(records >= 200, 'most of the population is found')
+    t.true(from('watch') > asked.length / 2, 'it is not CoreDNS that is compared with itself')
+  } finally {
+    await kt.stop()
+    await kubectl(['delete', 'namespace', ...NAMESPACES, '--wait=false', '--ignore-not-found'], { cluster })
   }
-  const records = ours.filter(({ answers }) => answers.length > 0).length
-  const bySource = (source: string): number =>
-    kt!
-      .output()
-      .split('\n')
-      .filter(line => line.includes(`"source":"${source}"`)).length
-  t.log(
-    `${POPULATION.length} services, ${asked.length} questions, ${records} with records, ${wrong.length} differences`
-  )
-  t.log(`from the watch: ${bySource('watch')}, from the cluster's DNS: ${bySource('cluster')}`)
-  t.deepEqual(wrong.slice(0, 20), [])
-  t.deepEqual(
-    [...unused].map(({ reason }) => reason),
-    [],
-    'differences that are no more'
-  )
-  t.true(records >= 200, 'most of the population is found')
-})
+}
+
+/** The built-in clusters have images for the population, and a node from which CoreDNS is asked. */
+const onCluster = builtIn ? test.serial : test.serial.skip
+
+onCluster('the same rcode and the same record sets as CoreDNS, for every name and type', sameAnswers, 'main')
+onCluster('the same on a cluster with IPv4 and IPv6', sameAnswers, 'dual-stack')

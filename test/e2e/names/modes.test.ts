@@ -1,6 +1,9 @@
 // The other ways in which names get onto the laptop, `kt dns`, and other programs that write what kt has written.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import test from 'ava'
-import { kt, startKt } from '../_support/kt.ts'
+import { KT, kt, startKt } from '../_support/kt.ts'
 import { kubectl } from '../_support/kubectl.ts'
 import { builtIn, laptop } from '../_support/laptop.ts'
 import { eventually } from '../up/_support/eventually.ts'
@@ -16,8 +19,11 @@ const RESOLV_CONF = '/etc/resolv.conf'
 const REPAIRED_MS = 3000
 const SEEN_MS = 1000
 /** Gives kt, and what runs beside it, a hosts file that nobody else has; the programs of a test enter its namespace. */
-const HOSTS = '/tmp/kt-names-hosts'
+const folder = mkdtempSync(join(tmpdir(), 'kt-names-'))
+const HOSTS = join(folder, 'hosts')
 const OWN_HOSTS = ['unshare', '--mount', 'sh', '-ec', `mount --bind ${HOSTS} /etc/hosts; exec "$@"`, 'sh']
+
+test.after.always(() => rmSync(folder, { recursive: true, force: true }))
 
 async function read(path: string): Promise<string> {
   return program('base64', '-w0', path)
@@ -80,7 +86,7 @@ onCluster(
       await running.stop('SIGKILL')
     }
     const down = async (): Promise<string> => {
-      const [command, ...words] = [...OWN_HOSTS, process.execPath, 'bin/kt.ts', 'down']
+      const [command, ...words] = [...OWN_HOSTS, process.execPath, KT, 'down']
       return succeed({}, command!, ...words)
     }
     await kill()
@@ -164,7 +170,7 @@ onCluster('kt dns: who answers, and why', async t => {
   })
   const running = await startKt(['-n', 'demo'])
   try {
-    const text = await program(process.execPath, 'bin/kt.ts', 'dns', 'nginx')
+    const text = await program(process.execPath, KT, 'dns', 'nginx')
     t.regex(text, /rule: +nginx is short for nginx\.demo\.svc\.cluster\.local/)
     t.regex(text, /source: the watch of Services and EndpointSlices: service nginx in namespace demo, ClusterIP 10\./)
     t.regex(text, /answer: NOERROR, 1 record, after \d+\.\d ms\n +nginx 5 A 10\./)
@@ -210,7 +216,7 @@ onCluster(
 )
 
 onCluster('with rights in one namespace: its names from the watch, all others from the cluster', async t => {
-  const file = '/tmp/kt-names-user'
+  const file = join(folder, 'kubeconfig')
   const user = await makeUser('names-user', 'demo', file)
   try {
     await user.allow([

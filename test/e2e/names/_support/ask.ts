@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { existingCluster } from '../../../cluster/existing.ts'
 import { cacheDirectory, type Settings } from '../../../cluster/settings.ts'
-import { CLUSTERS } from '../../_support/areas.ts'
+import { CLUSTERS, type ClusterName } from '../../_support/areas.ts'
 import { collect } from '../../_support/laptop.ts'
 import { succeed } from '../../up/_support/program.ts'
 import type { Told } from './told.ts'
@@ -22,20 +22,20 @@ export function peerPath(name: string): string {
   return join(PEERS, `${name}.peer.ts`)
 }
 
-/** The cluster that the tests run on. */
-export function settings(): Settings {
-  return existingCluster(CLUSTERS.main.id, cacheDirectory(process.env))
+/** A cluster that the tests run on. */
+export function settings(cluster: ClusterName = 'main'): Settings {
+  return existingCluster(CLUSTERS[cluster].id, cacheDirectory(process.env))
 }
 
-/** The answers of `server` to a program on the laptop. */
-export async function askOnLaptop(questions: Question[], server = KT_RESOLVER): Promise<Told[]> {
-  const input = JSON.stringify({ server, questions })
-  return JSON.parse(await succeed({ input, timeoutMs: TIMEOUT_MS }, process.execPath, peerPath('ask'))) as Told[]
+/** The answers of kt's resolver to a program on the laptop. */
+export async function askOnLaptop(questions: Question[], cluster: ClusterName = 'main'): Promise<Told[]> {
+  const options = { cluster, input: JSON.stringify({ server: KT_RESOLVER, questions }), timeoutMs: TIMEOUT_MS }
+  return JSON.parse(await succeed(options, process.execPath, peerPath('ask'))) as Told[]
 }
 
 /** The answers of the cluster's DNS to a program on a node: nothing of kt is in between. */
-export async function askInCluster(questions: Question[]): Promise<Told[]> {
-  const { nodeList, dnsAddress } = settings()
+export async function askInCluster(questions: Question[], cluster: ClusterName = 'main'): Promise<Told[]> {
+  const { nodeList, dnsAddress } = settings(cluster)
   const args = [`--net=/run/netns/${nodeList[0]!.netns}`, process.execPath, peerPath('ask')]
   const child = spawn('nsenter', args, { stdio: ['pipe', 'pipe', 'inherit'], timeout: TIMEOUT_MS })
   const output = collect(child.stdout)

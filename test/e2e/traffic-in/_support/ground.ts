@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type RunningKt, kt as runKt, startCommand } from '../../_support/kt.ts'
+import { imageArguments, KT, type RunningKt, kt as runKt, startCommand } from '../../_support/kt.ts'
 import { kubectl } from '../../_support/kubectl.ts'
 import { type Finished, spawnOnLaptop } from '../../_support/laptop.ts'
 import { makeUser, type Rule, type User } from '../../up/_support/user.ts'
@@ -74,6 +74,15 @@ export async function exchange(target: string, expose: string, ...args: string[]
     ['exchange', target, ...flags],
     `Now all request to service '${name}' will be redirected to local`
   )
+}
+
+/** Start `kt exchange` and kill it after `ms`, whatever it is doing then. */
+export async function killedExchange(service: string, ms: number): Promise<void> {
+  const flags = ['exchange', service, '--expose', `${HTTP}:80`, '--kubeconfig', user?.file ?? '']
+  const child = spawnOnLaptop(process.execPath, [KT, ...flags, ...imageArguments()])
+  const timer = setTimeout(() => child.kill('SIGKILL'), ms)
+  await once(child, 'close')
+  clearTimeout(timer)
 }
 
 /** A `kt preview` that is ready. */
