@@ -5,8 +5,8 @@ import { openTun } from '../../lib/tun/linux.ts'
 import { configure } from '../../test/_support/laptop.ts'
 import { serveCalls } from '../../test/_support/netns.ts'
 
-/** A reader that frees what it has read, as one can that is the last to have it. */
-const FREEING_SINK = 9
+/** A reader that gives back what it has read, as the tunnel does. */
+const RECYCLING_SINK = 9
 /** A reader that leaves this to the garbage collector. */
 const SINK = 10
 /** What a tunnel would hand over: chunks of a frame. */
@@ -29,13 +29,10 @@ serveCalls({
       onConnection(pending) {
         const connection = pending.accept()
         connection.on('error', () => {}) // the client cuts the source off with an RST
-        if (pending.destinationPort === SINK || pending.destinationPort === FREEING_SINK) {
+        if (pending.destinationPort === SINK || pending.destinationPort === RECYCLING_SINK) {
           connection.on('data', (chunk: Buffer) => {
             bytes += chunk.length
-            const { buffer } = chunk
-            if (pending.destinationPort === FREEING_SINK && buffer.byteLength === chunk.length) {
-              ;(buffer as ArrayBuffer).transfer(0)
-            }
+            if (pending.destinationPort === RECYCLING_SINK) connection.recycle(chunk)
           })
           connection.on('end', () => connection.end())
           return

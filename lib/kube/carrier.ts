@@ -54,7 +54,8 @@ export interface CarrierOptions {
 /**
  * Open a port-forward. An open carrier does not mean that the port answers: the runtime dials later, and a refused port
  * destroys the carrier with KT_CARRIER_REFUSED. It has no half-close: `end` closes it as a whole after what was written.
- * What a 'data' listener gets is valid during the call only; `read` gives memory of its own. The cluster's close ends it; a broken connection destroys it with KT_CARRIER_LOST. Rejects with KtError.
+ * The cluster's close ends it; a broken connection destroys it with KT_CARRIER_LOST. Rejects with KtError. What a 'data' listener
+ * gets is valid during the call only; `read` and iteration give memory of its own.
  */
 export async function openCarrier(cluster: Cluster, options: CarrierOptions): Promise<Duplex> {
   const limit = AbortSignal.timeout(UPGRADE_LIMIT_MS)

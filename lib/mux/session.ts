@@ -41,7 +41,7 @@ export interface MuxEnd {
   error?: Error
 }
 
-/** Many streams over one carrier, which belongs to the session from now on. Its chunks are needed during their 'data' event only. */
+/** Many streams over one carrier, which belongs to the session from now on. Its chunks are used during their 'data' event only. */
 export class MuxSession implements StreamOwner {
   readonly #carrier: Duplex
   readonly #protocol: Protocol

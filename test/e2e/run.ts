@@ -15,7 +15,7 @@ import { Steps } from '../cluster/steps.ts'
 import { up } from '../cluster/up.ts'
 import { type Area, CLUSTERS, type ClusterName, findAreas } from './_support/areas.ts'
 import { type Counts, summary, tapCounts } from './_support/counts.ts'
-import { ownKubeconfig } from './_support/laptop.ts'
+import { kubeconfig, ownKubeconfig } from './_support/laptop.ts'
 
 const cache = cacheDirectory(process.env)
 const steps = new Steps()
@@ -84,7 +84,9 @@ async function runAreas(areas: Area[], clusters: ClusterName[], keep: boolean): 
   const counts: Counts[] = []
   for (const area of areas) {
     steps.say(`area ${area.name}`)
-    counts.push(await runAva(area))
+    const result = await runAva(area)
+    counts.push(result)
+    process.stdout.write(`${summary([result])}\n`)
   }
   return counts
 }
@@ -108,7 +110,8 @@ async function runAva(area: Area): Promise<Counts> {
     '--tap',
     `test/e2e/${area.name}/**/*.test.ts`
   ]
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  const env = { ...process.env, KUBECONFIG: kubeconfig() }
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], env })
   ava = child
   let tap = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

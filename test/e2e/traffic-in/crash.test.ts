@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { eventually } from '../up/_support/eventually.ts'
 import { difference } from '../up/_support/snapshot.ts'
-import { call } from './_support/callers.ts'
+import { call, urlOf } from './_support/callers.ts'
 import { clear, exchange, HTTP, killedExchange, kt, prepare } from './_support/ground.ts'
 import { objects } from './_support/objects.ts'
 
 /** Moments of a start, ms after the process began: reading, stuntman, shadow, port-forward, the patch, the first calls. */
-const START = [500, 1000, 1500, 2000, 2600, 3300, 4200]
+const START = [900, 1500, 2200, 3200, 4200]
 /** Moments of an end, ms after Ctrl-C. */
-const END = [20, 400, 2000]
+const END = [20, 2000]
 
 test.before(prepare)
 test.after.always(clear)
@@ -33,7 +33,7 @@ test.serial(
   async t => {
     const before = await objects()
     const moments = START.map(ms => ms + Math.round(Math.random() * 300))
-    const calls = call('http://shop/', 20, 95_000)
+    const calls = call(await urlOf('shop'), 20, 70_000)
     for (const ms of moments) {
       await killedExchange('shop', ms)
       t.log(`${ms} ms after the start: ${await recovered(t, before)}`)

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { eventually } from '../up/_support/eventually.ts'
 import { difference } from '../up/_support/snapshot.ts'
-import { type Answer, call, tcpAndUdp, whoAnswers } from './_support/callers.ts'
+import { type Answer, call, tcpAndUdp, urlOf, whoAnswers } from './_support/callers.ts'
 import { clear, exchange, HTTP, kt, prepare, TCP, UDP } from './_support/ground.ts'
 import { objects } from './_support/objects.ts'
 
@@ -95,7 +95,7 @@ for (const name of ['shop', 'cart']) {
     `${name} at 100 requests/s on new connections: no error across start, Ctrl-C, SIGKILL and recover`,
     async t => {
       const before = await objects()
-      const calls = call(`http://${name}/`, 10, 40_000)
+      const calls = call(await urlOf(name), 10, 40_000)
       await delay(1500)
       const first = await exchange(name, `${HTTP}:80`)
       const led = Date.now()

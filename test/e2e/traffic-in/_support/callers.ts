@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { kubectl } from '../../_support/kubectl.ts'
 import { collect, spawnOnLaptop } from '../../_support/laptop.ts'
 import { inPod, NAMESPACE } from './ground.ts'
 
@@ -27,6 +28,12 @@ export async function call(url: string, intervalMs: number, forMs: number): Prom
     .filter(Boolean)
     .map(line => ({ at: Number(line.split(' ')[0]), by: line.slice(line.indexOf(' ') + 1) }))
     .sort((a, b) => a.at - b.at)
+}
+
+/** `http://` and the ClusterIP of a service, for many requests: its DNS name would be one more thing to fail, and does not change. */
+export async function urlOf(service: string): Promise<string> {
+  const address = await kubectl(['-n', NAMESPACE, 'get', 'service', service, '-o', 'jsonpath={.spec.clusterIP}'])
+  return `http://${address}/`
 }
 
 /** Those who answered 20 requests in a row, each once, in alphabetical order; a pod's name is left out. */

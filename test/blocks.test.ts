@@ -1,0 +1,22 @@
+import test from 'ava'
+import { BLOCK_BYTES, giveBlock, takeBlock } from '../lib/blocks.ts'
+
+test('a block that was given back is the next one, also when only its beginning is at hand', t => {
+  const block = takeBlock()
+  t.is(block.length, BLOCK_BYTES)
+  giveBlock(block.subarray(0, 10))
+  t.is(takeBlock().buffer, block.buffer)
+})
+
+test('nobody gets a block twice, nor memory that is not a block, nor one whose beginning is elsewhere', t => {
+  const block = takeBlock()
+  giveBlock(block.subarray(1))
+  t.not(takeBlock().buffer, block.buffer)
+  giveBlock(block)
+  giveBlock(block)
+  t.is(takeBlock().buffer, block.buffer)
+  t.not(takeBlock().buffer, block.buffer)
+  const foreign = new Uint8Array(BLOCK_BYTES)
+  giveBlock(foreign)
+  t.not(takeBlock().buffer as ArrayBufferLike, foreign.buffer)
+})
