@@ -1,29 +1,21 @@
-// What exchange and preview have in common: a shadow to which others come, and the local programs behind its ports.
-import { generateKeyPairSync } from 'node:crypto'
 import { connect } from 'node:net'
 import { KtError } from '../errors.ts'
 import { processStart } from '../host/state.ts'
-import { checkAccess } from '../kube/access.ts'
 import type { Right } from '../kube/api-error.ts'
-import { type Cluster, loadCluster } from '../kube/client.ts'
+import type { Cluster } from '../kube/client.ts'
 import { beatService } from '../kube/exchange.ts'
 import { HEARTBEAT_SECONDS } from '../kube/owner.ts'
 import type { CarriedPort } from '../kube/ports.ts'
 import type { Exposure } from '../kube/shadow-manifest.ts'
 import { agentPorts, type ExposeConfig } from '../tunnel/expose.ts'
-import { version } from '../version.ts'
 import { type ExposedPort, Inbound, LOCALHOST } from './inbound.ts'
-import { AgentLink } from './link.ts'
-import { announce } from './presence.ts'
-import { type Running, step } from './run.ts'
-import { ShadowKeeper } from './shadow-keeper.ts'
-import { type Parts, statusOf } from './status.ts'
+import { type ClusterOptions, openCluster } from './open-cluster.ts'
+import { reachAgent } from './reach-agent.ts'
+import type { Running } from './run.ts'
+import type { Parts } from './status.ts'
 
 /** What both commands take. */
-export interface ExposingOptions {
-  kubeconfig: string | undefined
-  context: string | undefined
-  namespace: string | undefined
+export interface ExposingOptions extends ClusterOptions {
   image: string
   /** Begin although nobody listens at a local port yet. */
   skipPortChecking: boolean
@@ -31,8 +23,6 @@ export interface ExposingOptions {
   proxyProtocol: boolean
   /** Say each call. */
   calls: boolean
-  /** Where this process logs to, or empty. */
-  log: string
 }
 
 /** A running command with its cluster. */
@@ -55,32 +45,9 @@ export async function beginExposing(
   options: ExposingOptions,
   command: { name: string; rights(namespace: string): Right[] }
 ): Promise<Exposing> {
-  const { report, stop, life } = running
   const began = performance.now()
-  const cluster = await step(running, 'API server answers', () => loadCluster(options, stop.signal))
-  life.onStop('', () => cluster.close())
-  report({
-    event: 'start',
-    version,
-    pid: process.pid,
-    platform: `${process.platform} ${process.arch}, Node ${process.versions.node}`,
-    context: cluster.contextName,
-    server: cluster.server.href,
-    namespace: cluster.namespace
-  })
   const parts: Parts = {}
-  await announce(life, {
-    cluster,
-    command: command.name,
-    log: options.log,
-    status: () => statusOf(parts),
-    explain: async () => undefined, // names are answered by `kt up`
-    stop: () => stop.abort('kt down')
-  })
-  await step(running, 'Rights are sufficient', async () => {
-    const [missing] = await checkAccess(cluster, command.rights(cluster.namespace), stop.signal)
-    if (missing !== undefined) throw missing.error
-  })
+  const cluster = await openCluster(running, options, command, parts)
   return { ...running, options, cluster, parts, began }
 }
 
@@ -138,17 +105,8 @@ export interface ShadowWish {
 }
 
 /** Make the shadow, connect to its agent, and answer what comes in from then on. */
-export async function startShadow(
-  { report, stop, life, options, cluster, parts }: Exposing,
-  wish: ShadowWish
-): Promise<void> {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
-  })
-  const keeper = new ShadowKeeper(cluster, { image: options.image, publicKey, report, exposure: exposureOf(wish) })
-  life.onStop('Shadow pod removed', () => keeper.remove())
-  const pod = await step({ report, stop }, 'Shadow pod is ready', () => keeper.pod(stop.signal))
+export async function startShadow(exposing: Exposing, wish: ShadowWish): Promise<void> {
+  const { report, options, cluster, parts } = exposing
   const inbound = new Inbound({
     ports: wish.ports.flatMap(exposedPort),
     proxyProtocol: options.proxyProtocol,
@@ -157,17 +115,11 @@ export async function startShadow(
         report({ event: 'call', network, port, source: `${source}:${sourcePort}`, verdict, to })
     }
   })
-  const link = new AgentLink({
-    cluster,
-    privateKey,
-    keeper,
-    onState: (state, detail) => report({ event: 'state', state, detail }),
+  await reachAgent(exposing, cluster, parts, {
+    image: options.image,
+    exposure: exposureOf(wish),
     onStream: inbound.onStream
   })
-  life.onStop('Port forward closed', () => link.close())
-  await step({ report, stop }, `Port forward to pod ${pod} established`, () => link.connect())
-  parts.keeper = keeper
-  parts.link = link
 }
 
 function exposureOf({ prefix, role, labels, annotations, originals, ports, fallback }: ShadowWish): Exposure {

@@ -1,32 +1,25 @@
 // `kt forward`, put together: ports of this computer that lead to something in the cluster. Needs no root and no `kt up`.
 import type { Socket } from 'node:net'
-import { checkAccess, connectRights } from '../kube/access.ts'
-import { loadCluster } from '../kube/client.ts'
+import { connectRights } from '../kube/access.ts'
 import { type ForwardedPort, type ForwardPair, type ForwardTarget, findForwardTarget } from '../kube/forward-target.ts'
 import { join } from '../tunnel/join.ts'
 import { TunnelError } from '../tunnel/tunnel.ts'
-import { version } from '../version.ts'
 import { clusterDomain } from './cluster-domain.ts'
 import type { AgentLink } from './link.ts'
 import { listenLocally } from './local-port.ts'
-import { announce } from './presence.ts'
+import { type ClusterOptions, openCluster } from './open-cluster.ts'
 import { reachAgent } from './reach-agent.ts'
 import type { Report } from './report.ts'
-import { type Running, runSession, step } from './run.ts'
-import { type Parts, statusOf } from './status.ts'
+import { type Running, runSession } from './run.ts'
+import type { Parts } from './status.ts'
 
-export interface ForwardOptions {
-  kubeconfig: string | undefined
-  context: string | undefined
-  namespace: string | undefined
+export interface ForwardOptions extends ClusterOptions {
   image: string
   /** `web`, `svc/web`, `pod/web-0`, `deploy/web`, `web.demo`, `10.96.0.7`. */
   target: string
   pairs: readonly ForwardPair[]
   /** Say every connection, not only those that fail. */
   calls: boolean
-  /** Where this process logs to, or empty. */
-  log: string
 }
 
 /** Nothing in the cluster is lost without anybody knowing: this promise stays pending. */
@@ -43,30 +36,8 @@ export async function forward(options: ForwardOptions, report: Report, stop: Abo
 async function start(running: Running, options: ForwardOptions): Promise<void> {
   const { report, stop, life } = running
   const began = performance.now()
-  const cluster = await step(running, 'API server answers', () => loadCluster(options, stop.signal))
-  life.onStop('', () => cluster.close())
-  report({
-    event: 'start',
-    version,
-    pid: process.pid,
-    platform: `${process.platform} ${process.arch}, Node ${process.versions.node}`,
-    context: cluster.contextName,
-    server: cluster.server.href,
-    namespace: cluster.namespace
-  })
   const parts: Parts = {}
-  await announce(life, {
-    cluster,
-    command: 'forward',
-    log: options.log,
-    status: () => statusOf(parts),
-    explain: async () => undefined, // names are answered by `kt up`
-    stop: () => stop.abort('kt down')
-  })
-  const [missing] = await step(running, 'Rights are sufficient', () =>
-    checkAccess(cluster, connectRights(cluster.namespace), stop.signal)
-  )
-  if (missing !== undefined) throw missing.error
+  const cluster = await openCluster(running, options, { name: 'forward', rights: connectRights }, parts)
   const target = await findForwardTarget(cluster, options.target, options.pairs, stop.signal)
   // The ports are taken before anything is made in the cluster; who comes before it works is reset.
   const way: { link?: AgentLink; domain: string } = { domain: '' }

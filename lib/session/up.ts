@@ -1,35 +1,27 @@
-// `kt up`, put together. Read this first: everything that starts, in order, each with the step that undoes it.
-import { generateKeyPairSync } from 'node:crypto'
 import { Resolver } from '../dns/server.ts'
 import { openJournal } from '../host/journal.ts'
 import { covers, type PlanInput, planRoutes } from '../host/plan.ts'
 import { configureDevice } from '../host/routes-linux.ts'
 import { stateDirectory } from '../host/state.ts'
-import { connectRights, demandRights } from '../kube/access.ts'
-import { type Cluster, loadCluster } from '../kube/client.ts'
+import { connectRights } from '../kube/access.ts'
 import { discoverRanges, type Ranges, watchRanges } from '../kube/ranges.ts'
 import { watchServices } from '../kube/services.ts'
 import { Stack } from '../stack/stack.ts'
 import { openTun, TX_QUEUE_LENGTH } from '../tun/linux.ts'
-import { version } from '../version.ts'
 import { clusterDomain } from './cluster-domain.ts'
 import { type DnsOptions, type LaptopDns, startDns } from './dns.ts'
 import type { DnsMode } from './dns-mode.ts'
 import { recoverLaptop } from './laptop.ts'
-import { AgentLink } from './link.ts'
-import { announce } from './presence.ts'
+import { type ClusterOptions, openCluster } from './open-cluster.ts'
+import { reachAgent } from './reach-agent.ts'
 import { Relay } from './relay.ts'
 import type { Report } from './report.ts'
 import { planInput, Routes } from './routes.ts'
 import { type Running, runSession, step } from './run.ts'
-import { ShadowKeeper } from './shadow-keeper.ts'
-import { type Parts, statusOf } from './status.ts'
+import type { Parts } from './status.ts'
 import { suggestions } from './suggestions.ts'
 
-export interface UpOptions {
-  kubeconfig: string | undefined
-  context: string | undefined
-  namespace: string | undefined
+export interface UpOptions extends ClusterOptions {
   image: string
   /** Addresses and ranges that stay outside of the TUN. */
   excludeIps: string[]
@@ -44,8 +36,6 @@ export interface UpOptions {
   clusterDomain: string | undefined
   /** Further domains whose names the cluster's DNS is asked for. */
   includeDomains: string[]
-  /** Where this process logs to, or empty. */
-  log: string
 }
 
 const DEVICE = 'kt0'
@@ -74,31 +64,11 @@ async function start(session: Session): Promise<Stack> {
   // A typing error in a range is said before anything is made.
   planRoutes({ ranges: [], include: options.includeIps, exclude: options.excludeIps, never: [], local: [] })
   for (const text of await recoverLaptop()) report({ event: 'note', text: `left behind by an earlier kt: ${text}` })
-  const cluster = await step(session, 'API server answers', () => loadCluster(options, stop.signal))
-  life.onStop('', () => cluster.close())
-  report({
-    event: 'start',
-    version,
-    pid: process.pid,
-    platform: `${process.platform} ${process.arch}, Node ${process.versions.node}`,
-    context: cluster.contextName,
-    server: cluster.server.href,
-    namespace: cluster.namespace
-  })
-  await announce(life, {
-    cluster,
-    log: options.log,
-    status: () => statusOf(session.parts),
-    explain: async (name, type) => session.parts.resolver?.explain(name, type),
-    stop: () => stop.abort('kt down')
-  })
-  await step(session, 'Rights are sufficient', () =>
-    demandRights(cluster, connectRights(cluster.namespace), stop.signal)
-  )
+  const cluster = await openCluster(session, options, { name: 'up', rights: connectRights }, parts)
   const journal = openJournal(stateDirectory('journal'))
   life.onStop('', () => journal.close())
 
-  const link = await reachAgent(session, cluster)
+  const link = await reachAgent(session, cluster, parts, { image: options.image })
   const facts = await link.facts()
   const domain = options.clusterDomain ?? clusterDomain(facts.resolvConf)
   const [names, ranges] = await step(session, 'Services and address ranges read', () =>
@@ -130,27 +100,6 @@ async function start(session: Session): Promise<Stack> {
   })
   report({ event: 'ready', ms: performance.now() - began, try: suggestions(names) })
   return stack
-}
-
-async function reachAgent({ report, stop, life, parts, options }: Session, cluster: Cluster): Promise<AgentLink> {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
-  })
-  const keeper = new ShadowKeeper(cluster, { image: options.image, publicKey, report })
-  life.onStop('Shadow pod removed', () => keeper.remove())
-  const pod = await step({ report, stop }, 'Shadow pod is ready', () => keeper.pod(stop.signal))
-  const link = new AgentLink({
-    cluster,
-    privateKey,
-    keeper,
-    onState: (state, detail) => report({ event: 'state', state, detail })
-  })
-  life.onStop('Port forward closed', () => link.close())
-  await step({ report, stop }, `Port forward to pod ${pod} established`, () => link.connect())
-  parts.keeper = keeper
-  parts.link = link
-  return link
 }
 
 async function startStack(session: Session, relay: Relay): Promise<Stack> {
