@@ -1,5 +1,5 @@
 // A running session shows itself: state file and control socket, for `kt status`, `kt down` and a second `kt up`.
-import { networkNamespace, processStart } from '../host/state.ts'
+import { giveToInvoker, networkNamespace, processStart } from '../host/state.ts'
 import type { Cluster } from '../kube/client.ts'
 import { version } from '../version.ts'
 import { type Control, serveControl } from './control.ts'
@@ -11,8 +11,8 @@ export interface Presence {
   cluster: Cluster
   /** Log file, or empty. */
   log: string
-  /** Which one: `exchange`, `preview`; default `up`. */
-  command?: string
+  /** `up`, `exchange`, `preview`, `forward`. */
+  command: string
   status(): SessionStatus
   explain: Control['explain']
   stop(): void
@@ -21,10 +21,11 @@ export interface Presence {
 /** Write the state file and open the control socket, until `life` ends. */
 export async function announce(
   life: Lifecycle,
-  { cluster, log, command = 'up', status, explain, stop }: Presence
+  { cluster, log, command, status, explain, stop }: Presence
 ): Promise<void> {
   const socket = socketPath(process.pid)
   const close = await serveControl(socket, { status, explain, stop })
+  giveToInvoker(socket) // `sudo kt up`, then `kt status` without sudo
   const unregister = register({
     pid: process.pid,
     started: processStart(process.pid) ?? '',

@@ -108,6 +108,7 @@ async function runAva(area: Area): Promise<Counts> {
     '--config',
     join(import.meta.dirname, 'ava.config.js'),
     '--tap',
+    `--concurrency=${area.concurrency}`,
     `test/e2e/${area.name}/**/*.test.ts`
   ]
   const env = { ...process.env, KUBECONFIG: kubeconfig() }

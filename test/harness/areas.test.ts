@@ -9,10 +9,10 @@ test('areas are folders; those with a _ and files are none; area.json asks for c
   t.teardown(() => rmSync(directory, { recursive: true }))
   for (const name of ['up', '_support', 'mesh']) mkdirSync(join(directory, name))
   writeFileSync(join(directory, 'run.ts'), '')
-  writeFileSync(join(directory, 'up/area.json'), '{ "clusters": ["main", "dual-stack"] }')
+  writeFileSync(join(directory, 'up/area.json'), '{ "clusters": ["main", "dual-stack"], "concurrency": 3 }')
   t.deepEqual(findAreas(directory), [
-    { name: 'mesh', clusters: ['main'] },
-    { name: 'up', clusters: ['main', 'dual-stack'] }
+    { name: 'mesh', clusters: ['main'], concurrency: 1 },
+    { name: 'up', clusters: ['main', 'dual-stack'], concurrency: 3 }
   ])
   writeFileSync(join(directory, 'mesh/area.json'), '{ "clusters": ["moon"] }')
   t.throws(() => findAreas(directory), { message: /no such cluster: moon/ })

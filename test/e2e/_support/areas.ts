@@ -20,20 +20,28 @@ export interface Area {
   name: string
   /** From `area.json` in the folder (`{ "clusters": ["main", "dual-stack"] }`); without it the main one. */
   clusters: ClusterName[]
+  /** Test files at a time (`"concurrency": 3`): more than one only where they share neither a laptop nor objects. */
+  concurrency: number
+}
+
+/** `area.json`; what it does not say is as without it. */
+interface AreaFile {
+  clusters?: string[]
+  concurrency?: number
 }
 
 /** All areas under `directory`, by name. Folders that begin with _ are none. */
 export function findAreas(directory: string): Area[] {
   return readdirSync(directory, { withFileTypes: true })
     .filter(entry => entry.isDirectory() && !entry.name.startsWith('_'))
-    .map(({ name }) => ({ name, clusters: clustersOf(join(directory, name, 'area.json')) }))
+    .map(({ name }) => ({ name, ...readArea(join(directory, name, 'area.json')) }))
     .sort((a, b) => a.name.localeCompare(b.name))
 }
 
-function clustersOf(file: string): ClusterName[] {
-  if (!existsSync(file)) return ['main']
-  const { clusters } = JSON.parse(readFileSync(file, 'utf8')) as { clusters: string[] }
+function readArea(file: string): Omit<Area, 'name'> {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '{}'
+  const { clusters = ['main'], concurrency = 1 } = JSON.parse(text) as AreaFile
   const unknown = clusters.filter(name => !(name in CLUSTERS))
   if (unknown.length > 0) throw new Error(`${file}: no such cluster: ${unknown.join(', ')}`)
-  return clusters as ClusterName[]
+  return { clusters: clusters as ClusterName[], concurrency }
 }
