@@ -23,73 +23,84 @@ server.listen(${AGENT_PORT}, '127.0.0.1'); process.on('SIGTERM', () => process.e
 /** What may grow in this process while megabytes are offered: our buffers, Node's, and garbage not yet collected. */
 const GROWTH_MAX_BYTES = 64 * 1024 * 1024
 
-e2e('bytes both ways, memory against a slow reader, errors in plain words, and the end of a deleted pod', async t => {
-  const cluster = await freshNamespace(t)
-  const shadow = await createShadow(cluster, { image: IMAGE, agent: AGENT, publicKey: PUBLIC_KEY, port: AGENT_PORT })
-  const open = async () => {
-    const carrier = await openCarrier(cluster, { pod: shadow.name, port: AGENT_PORT })
-    t.is(String(await new Promise(done => carrier.once('readable', () => done(carrier.read(1))))), '!')
-    return carrier
-  }
+for (const channels of [false, true]) {
+  const over = channels ? 'channels' : 'SPDY'
+  e2e(
+    `${over}: bytes both ways, memory against a slow reader, errors in plain words, and the end of a deleted pod`,
+    async t => {
+      const cluster = await freshNamespace(t)
+      const shadow = await createShadow(cluster, {
+        image: IMAGE,
+        agent: AGENT,
+        publicKey: PUBLIC_KEY,
+        port: AGENT_PORT
+      })
+      const open = async () => {
+        const carrier = await openCarrier(cluster, { pod: shadow.name, port: AGENT_PORT, channels })
+        t.is(String(await new Promise(done => carrier.once('readable', () => done(carrier.read(1))))), '!')
+        return carrier
+      }
 
-  const echo = await open()
-  const sent = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7) % 253))
-  echo.write('E')
-  echo.write(sent)
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of echo as AsyncIterable<Buffer>) {
-    chunks.push(chunk)
-    length += chunk.length
-    if (length === sent.length) break
-  }
-  t.true(Buffer.concat(chunks).equals(sent))
+      const echo = await open()
+      const sent = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * 7) % 253))
+      echo.write('E')
+      echo.write(sent)
+      const chunks: Buffer[] = []
+      let length = 0
+      for await (const chunk of echo as AsyncIterable<Buffer>) {
+        chunks.push(chunk)
+        length += chunk.length
+        if (length === sent.length) break
+      }
+      t.true(Buffer.concat(chunks).equals(sent))
 
-  const base = process.memoryUsage().rss
-  const sink = await open()
-  const block = Buffer.alloc(64 * 1024)
-  sink.write('S')
-  let offered = 0
-  const until = Date.now() + 3_000
-  while (Date.now() < until) {
-    offered += block.length
-    if (!sink.write(block)) await Promise.race([once(sink, 'drain'), sleep(until - Date.now())])
-  }
-  t.true(sink.writableLength <= 256 * 1024)
-  t.true(
-    process.memoryUsage().rss - base < GROWTH_MAX_BYTES,
-    `grew by ${(process.memoryUsage().rss - base) / 1e6} MB up, ${offered / 1e6} MB taken`
+      const base = process.memoryUsage().rss
+      const sink = await open()
+      const block = Buffer.alloc(64 * 1024)
+      sink.write('S')
+      let offered = 0
+      const until = Date.now() + 3_000
+      while (Date.now() < until) {
+        offered += block.length
+        if (!sink.write(block)) await Promise.race([once(sink, 'drain'), sleep(until - Date.now())])
+      }
+      t.true(sink.writableLength <= 256 * 1024)
+      t.true(
+        process.memoryUsage().rss - base < GROWTH_MAX_BYTES,
+        `grew by ${(process.memoryUsage().rss - base) / 1e6} MB up, ${offered / 1e6} MB taken`
+      )
+      sink.destroy()
+
+      const flood = await open()
+      flood.write('F')
+      await once(flood, 'readable') // and never read
+      await sleep(2_000)
+      t.true(flood.readableLength <= 256 * 1024)
+      t.true(
+        process.memoryUsage().rss - base < GROWTH_MAX_BYTES,
+        `grew by ${(process.memoryUsage().rss - base) / 1e6} MB down`
+      )
+      flood.destroy()
+
+      const deaf = await openCarrier(cluster, { pod: shadow.name, port: 9, channels })
+      const refused = await t.throwsAsync(once(deaf.resume(), 'end'), {
+        instanceOf: KtError,
+        message: /port 9 failed: nothing listens there/
+      })
+      t.is(refused?.code, 'KT_CARRIER_REFUSED')
+
+      const last = await open()
+      last.write('Ehello')
+      await once(last, 'data')
+      const closed = once(last.resume(), 'close').catch(() => {})
+      await shadow.remove()
+      await closed
+      t.true(last.destroyed)
+      const gone = await t.throwsAsync(open(), { instanceOf: KtError, message: /not found/ })
+      t.is(gone?.code, 'KT_NOT_FOUND')
+    }
   )
-  sink.destroy()
-
-  const flood = await open()
-  flood.write('F')
-  await once(flood, 'readable') // and never read
-  await sleep(2_000)
-  t.true(flood.readableLength <= 256 * 1024)
-  t.true(
-    process.memoryUsage().rss - base < GROWTH_MAX_BYTES,
-    `grew by ${(process.memoryUsage().rss - base) / 1e6} MB down`
-  )
-  flood.destroy()
-
-  const closed = await openCarrier(cluster, { pod: shadow.name, port: 9 })
-  const refused = await t.throwsAsync(once(closed.resume(), 'end'), {
-    instanceOf: KtError,
-    message: /port 9 failed: nothing listens there/
-  })
-  t.is(refused?.code, 'KT_CARRIER_REFUSED')
-
-  const last = await open()
-  last.write('Ehello')
-  await once(last, 'data')
-  const over = once(last.resume(), 'close').catch(() => {})
-  await shadow.remove()
-  await over
-  t.true(last.destroyed)
-  const gone = await t.throwsAsync(open(), { instanceOf: KtError, message: /not found/ })
-  t.is(gone?.code, 'KT_NOT_FOUND')
-})
+}
 
 e2e('a pod that waits for a node, and rights without portforward', async t => {
   const cluster = await freshNamespace(t)

@@ -11,10 +11,14 @@ export interface TestServer {
   close(): void
 }
 
-/** Serve on loopback; each upgrade is accepted and handed over, unless `refuse` has written an answer of its own. */
+/**
+ * Serve on loopback; each upgrade is accepted and handed over, unless `refuse` has written an answer of its own. A server that does
+ * not know `protocol` says what one before Kubernetes 1.31 says of SPDY.
+ */
 export async function serve(
   accepted: (socket: Socket, request: IncomingMessage) => void,
-  refuse?: (socket: Socket) => boolean
+  refuse?: (socket: Socket) => boolean,
+  protocol = 'v4.channel.k8s.io'
 ): Promise<TestServer> {
   const sockets = new Set<Socket>()
   const server = createServer((_request, response) => response.end('{}'))
@@ -25,6 +29,10 @@ export async function serve(
   server.on('upgrade', (request, stream, head) => {
     const socket = stream as Socket
     if (refuse?.(socket)) return
+    if (request.headers['sec-websocket-protocol'] !== protocol) {
+      socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
     const accept = createHash('sha1')
       .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
       .digest('base64')
