@@ -222,7 +222,7 @@ export class Protocol implements FrameSink {
       case OPEN:
         return this.#openArrives(id, payload)
       case PING:
-        this.#pong = payload.slice()
+        this.#pong = Uint8Array.from(payload) // not slice: a Buffer's does not copy
         return true
       case PONG:
         return this.#pongArrives(payload)

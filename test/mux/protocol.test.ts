@@ -104,6 +104,14 @@ test('PING is answered with its bytes; of several only the last', t => {
   t.deepEqual(bytes.subarray(8), number(3, 4))
 })
 
+test('what arrived may be overwritten or freed at once: the answer to a PING is a copy', t => {
+  const agent = new Side('agent')
+  const chunk = Buffer.concat([frame(PING, 0, number(3, 4))])
+  agent.protocol.arrive(chunk, 0)
+  chunk.fill(0xff)
+  t.deepEqual(agent.transmitAll(1).subarray(-8), number(3, 4))
+})
+
 test('heartbeat: PING every 5 s, silence of 15 s ends the session', t => {
   const client = new Side('client')
   let pings = 0
