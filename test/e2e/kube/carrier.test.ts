@@ -4,7 +4,8 @@ import { KtError } from '../../../lib/errors.ts'
 import { openCarrier } from '../../../lib/kube/carrier.ts'
 import { PODS } from '../../../lib/kube/resource.ts'
 import { createShadow } from '../../../lib/kube/shadow.ts'
-import { AGENT_PORT, accountToken, as, e2e, freshNamespace, IMAGE, PUBLIC_KEY } from './_support/cluster.ts'
+import { AGENT_PORT, accountToken, as, ECHO_AGENT, e2e, freshNamespace, IMAGE, PUBLIC_KEY } from './_support/cluster.ts'
+import { reverseProxy } from './_support/proxies.ts'
 
 /** Says '!', then the first byte says what to do: E echo, S sink and say how much, slowly, F flood for ever. */
 const AGENT = `
@@ -101,6 +102,52 @@ for (const channels of [false, true]) {
     }
   )
 }
+
+e2e('a proxy that refuses SPDY: channels, at once the next time', async t => {
+  const cluster = await freshNamespace(t)
+  const shadow = await createShadow(cluster, {
+    image: IMAGE,
+    agent: ECHO_AGENT,
+    publicKey: PUBLIC_KEY,
+    port: AGENT_PORT
+  })
+  const { certificate, key } = await cluster.credentials.current()
+  const proxy = await reverseProxy(
+    t,
+    cluster.server.href,
+    { cert: certificate!, key: key!, rejectUnauthorized: false },
+    '/k',
+    path => path,
+    'SPDY/3.1+portforward.k8s.io'
+  )
+  const behind = await as(t, cluster.namespace, {}, { server: `${proxy.url}/k` })
+  for (const connections of [2, 1]) {
+    const before = proxy.count()
+    const carrier = await openCarrier(behind, { pod: shadow.name, port: AGENT_PORT })
+    carrier.write('hello')
+    let text = ''
+    for await (const chunk of carrier as AsyncIterable<Buffer>) {
+      text += String(chunk)
+      if (text.length === 6) break
+    }
+    t.is(text, '!hello')
+    t.is(proxy.count() - before, connections)
+  }
+  // Without the proxy it is SPDY: one connection, and no fallback that nobody notices.
+  const straight = await reverseProxy(
+    t,
+    cluster.server.href,
+    { cert: certificate!, key: key!, rejectUnauthorized: false },
+    '/k',
+    path => (path.includes('ports=') ? '/refused' : path)
+  )
+  const carrier = await openCarrier(await as(t, cluster.namespace, {}, { server: `${straight.url}/k` }), {
+    pod: shadow.name,
+    port: AGENT_PORT
+  })
+  t.is(String((await once(carrier, 'data'))[0]), '!')
+  carrier.destroy()
+})
 
 e2e('a pod that waits for a node, and rights without portforward', async t => {
   const cluster = await freshNamespace(t)

@@ -12,12 +12,13 @@ export interface TestServer {
 }
 
 /**
- * Serve on loopback; each upgrade is accepted and handed over, unless `refuse` has written an answer of its own. A server that does
+ * Serve on loopback; each upgrade is accepted and handed over, unless `refuse` has written an answer of its own (true) or
+ * wants the protocol chosen that was not asked for ('another'). A server that does
  * not know `protocol` says what one before Kubernetes 1.31 says of SPDY.
  */
 export async function serve(
   accepted: (socket: Socket, request: IncomingMessage) => void,
-  refuse?: (socket: Socket) => boolean,
+  refuse?: (socket: Socket, request: IncomingMessage) => boolean | 'another',
   protocol = 'v4.channel.k8s.io'
 ): Promise<TestServer> {
   const sockets = new Set<Socket>()
@@ -28,8 +29,10 @@ export async function serve(
   })
   server.on('upgrade', (request, stream, head) => {
     const socket = stream as Socket
-    if (refuse?.(socket)) return
-    if (request.headers['sec-websocket-protocol'] !== protocol) {
+    const refused = refuse?.(socket, request)
+    if (refused === true) return
+    const asked = request.headers['sec-websocket-protocol']
+    if (refused !== 'another' && asked !== protocol) {
       socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')
       return
     }
@@ -37,7 +40,7 @@ export async function serve(
       .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
       .digest('base64')
     socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: ${request.headers['sec-websocket-protocol']}\r\n\r\n`
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`
     )
     if (head.length > 0) socket.unshift(head)
     accepted(socket, request)

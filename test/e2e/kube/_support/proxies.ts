@@ -74,13 +74,17 @@ export function socksProxy(t: ExecutionContext): Promise<Proxy> {
   return listening(t, server, 'socks5')
 }
 
-/** A reverse proxy without TLS towards the client, as `kubectl proxy` or Rancher, below `prefix`. `rewrite` may change a path. */
+/**
+ * A reverse proxy without TLS towards the client, as `kubectl proxy` or Rancher, below `prefix`. `rewrite` may change a path; WebSockets of
+ * the protocol that is `refused` it answers with an empty 403.
+ */
 export function reverseProxy(
   t: ExecutionContext,
   upstream: string,
   tls: AgentOptions,
   prefix: string,
-  rewrite = (path: string) => path
+  rewrite = (path: string) => path,
+  refused = ''
 ): Promise<Proxy> {
   const { hostname, port } = new URL(upstream)
   const forward = (request: IncomingMessage) => {
@@ -108,6 +112,10 @@ export function reverseProxy(
     request.pipe(onward)
   })
   server.on('upgrade', (request, client, head) => {
+    if (request.headers['sec-websocket-protocol'] === refused) {
+      client.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
     const onward = forward(request)
     onward.on('error', () => client.destroy())
     onward.on('response', answer => client.end(`HTTP/1.1 ${answer.statusCode} x\r\n\r\n`))
