@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { build } from '../cluster/build.ts'
@@ -15,6 +16,7 @@ import { Steps } from '../cluster/steps.ts'
 import { up } from '../cluster/up.ts'
 import { type Area, CLUSTERS, type ClusterName, findAreas } from './_support/areas.ts'
 import { type Counts, summary, tapCounts } from './_support/counts.ts'
+import { kubectl } from './_support/kubectl.ts'
 import { kubeconfig, ownKubeconfig } from './_support/laptop.ts'
 
 const cache = cacheDirectory(process.env)
@@ -25,6 +27,9 @@ const AVA = join(dirname(fileURLToPath(import.meta.resolve('ava'))), 'cli.js')
 const INTERRUPTED = 130
 /** What a program gets to end by itself when the run is interrupted. */
 const GRACE_MS = 10_000
+
+/** A namespace with pods takes some seconds to go. */
+const SETTLE_MS = 60_000
 
 interface Options {
   keep: boolean
@@ -85,6 +90,7 @@ async function runAreas(areas: Area[], clusters: ClusterName[], keep: boolean): 
   for (const area of areas) {
     steps.say(`area ${area.name}`)
     const result = await runAva(area)
+    await settled()
     counts.push(result)
     process.stdout.write(`${summary([result])}\n`)
   }
@@ -96,6 +102,14 @@ async function bringUp(name: ClusterName, keep: boolean): Promise<void> {
   const settings = clusterSettings(CLUSTERS[name], cache)
   if (keep && runningNamespaces(settings) === settings.nodes + 1) return steps.say(`cluster ${settings.id} is running`)
   await up(settings, cache, steps)
+}
+
+/** What an area has deleted is gone before the next one looks at the whole cluster. */
+async function settled(): Promise<void> {
+  for (const deadline = Date.now() + SETTLE_MS; Date.now() < deadline; await sleep(500)) {
+    const phases = await kubectl(['get', 'namespaces', '-o', 'jsonpath={.items[*].status.phase}'])
+    if (!phases.includes('Terminating')) return
+  }
 }
 
 async function takeDown(clusters: ClusterName[]): Promise<void> {

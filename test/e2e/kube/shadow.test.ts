@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KtError } from '../../../lib/errors.ts'
 import { openCarrier } from '../../../lib/kube/carrier.ts'
-import type { ConfigMap, Pod } from '../../../lib/kube/client.ts'
+import type { Cluster, ConfigMap, Pod } from '../../../lib/kube/client.ts'
 import { CONFIG_MAPS, PODS, type Resource } from '../../../lib/kube/resource.ts'
 import { createShadow, type ShadowOptions } from '../../../lib/kube/shadow.ts'
 import {
@@ -115,9 +115,19 @@ for (const [what, change, code, message, hint] of FAILURES) {
   })
 }
 
+/** A new quota counts once the API server has heard of it: asked with a pod as a dry run. */
+async function quotaCounts({ api, namespace }: Cluster): Promise<boolean> {
+  const body = { metadata: { name: 'probe' }, spec: { containers: [{ name: 'probe', image: 'probe' }] } }
+  return await api.call({ ...PODS, verb: 'create', namespace, query: { dryRun: 'All' }, body }).then(
+    () => false,
+    (error: Error) => /exceeded quota/.test(error.message)
+  )
+}
+
 e2e('a quota that admits no pod, and a missing right', async t => {
   const cluster = await freshNamespace(t)
   await create(cluster, { ...QUOTAS, body: { metadata: { name: 'none' }, spec: { hard: { pods: '0' } } } })
+  await until(() => quotaCounts(cluster))
   const quota = await t.throwsAsync(createShadow(cluster, options()), {
     instanceOf: KtError,
     message: /does not admit the shadow pod: .*exceeded quota/
