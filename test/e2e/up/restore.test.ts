@@ -49,7 +49,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 /** What kt has just said when it is interrupted. */
-const STEPS = ['API server answers', 'ContainerCreating', 'Shadow pod is ready', 'Tun device', 'DNS set up']
+const STEPS = ['API server answers', 'Rights are sufficient', 'Shadow pod is ready', 'Tun device', 'DNS set up']
 
 for (const step of STEPS) {
   test.serial(`Ctrl-C while starting, after "${step}": laptop and cluster are as before`, async t => {
@@ -57,8 +57,11 @@ for (const step of STEPS) {
     const child = spawnOnLaptop(process.execPath, [KT, 'up', ...imageArguments(), '--namespace', 'demo'])
     const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
     const ended = once(child, 'close')
-    while (!stdout().includes(step)) await once(child.stdout, 'data', { signal: AbortSignal.timeout(STEP_MS) })
-    child.kill('SIGINT')
+    try {
+      while (!stdout().includes(step)) await once(child.stdout, 'data', { signal: AbortSignal.timeout(STEP_MS) })
+    } finally {
+      child.kill('SIGINT')
+    }
     t.deepEqual(await ended, [0, null])
     t.regex(stdout(), /Stopped, everything is as it was\n$/)
     t.is(stderr(), '', stdout())
