@@ -8,8 +8,8 @@ import { type Nameserver, nameservers, resolve } from '../../shadow-agent/resolv
 const QUESTION = Buffer.from('12340100000100000000000001780000010001', 'hex')
 const never = new AbortController().signal
 
-async function nameserver(t: ExecutionContext, answer: (question: Buffer) => Buffer | undefined) {
-  const socket: Socket = createSocket('udp4').bind(0, '127.0.0.1')
+async function nameserver(t: ExecutionContext, answer: (question: Buffer) => Buffer | undefined, port = 0) {
+  const socket: Socket = createSocket('udp4').bind(port, '127.0.0.1')
   const seen: Buffer[] = []
   socket.on('message', (question, { port, address }) => {
     seen.push(question)
@@ -83,7 +83,6 @@ test('nobody answers: timeout; nobody is there to ask: timeout', async t => {
 
 test('a truncated answer is asked for again over TCP', async t => {
   const long = 'long'.repeat(1_000)
-  const { server } = await nameserver(t, question => reply(question, '', true))
   const tcp = createServer(socket => {
     socket.once('data', framed => {
       const answer = reply(framed.subarray(2), long)
@@ -92,9 +91,10 @@ test('a truncated answer is asked for again over TCP', async t => {
       socket.write(length.subarray(0, 1))
       setTimeout(() => socket.end(Buffer.concat([length.subarray(1), answer])), 20)
     })
-  }).listen(server.port, '127.0.0.1')
+  }).listen(0, '127.0.0.1') // first: the numbers of TCP are in use by far more sockets of a computer than those of UDP
   await once(tcp, 'listening')
-  t.is((tcp.address() as AddressInfo).port, server.port)
+  const { port } = tcp.address() as AddressInfo
+  const { server } = await nameserver(t, question => reply(question, '', true), port)
   t.teardown(() => void tcp.close())
   const answer = await resolve(QUESTION, [server], never)
   t.true(answer.verdict === 'opened' && Buffer.from(answer.message).toString().endsWith(long))
