@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 /** What the user chooses on the command line. */
 export interface Choice {
-  /** 0..9; several clusters run side by side. */
+  /** One of `IDS`; several clusters run side by side. */
   id: number
   /** Nodes: 1 or 2. */
   nodes: number
@@ -55,8 +55,8 @@ export interface Settings extends Choice {
   ktHome: string
 }
 
-/** Ids that exist. */
-export const IDS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+/** Ids that exist: 7 is the demo's, 8 to 10 are those of the end-to-end tests. */
+export const IDS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 /** The most nodes a cluster can have: certificates are made for all of them, `down` looks for all of them. */
 export const MOST_NODES = 2
 

@@ -2,22 +2,24 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { build } from '../cluster/build.ts'
 import { down } from '../cluster/down.ts'
 import { existingCluster } from '../cluster/existing.ts'
+import { laptopVariables, onLaptop } from '../cluster/laptop.ts'
 import { requireMachine, UnfitMachine } from '../cluster/machine.ts'
 import { runningNamespaces } from '../cluster/processes.ts'
-import { interrupt } from '../cluster/run.ts'
-import { cacheDirectory, clusterSettings } from '../cluster/settings.ts'
+import { interrupt, run } from '../cluster/run.ts'
+import { type Choice, cacheDirectory, clusterSettings } from '../cluster/settings.ts'
 import { Steps } from '../cluster/steps.ts'
 import { up } from '../cluster/up.ts'
-import { type Area, CLUSTERS, type ClusterName, findAreas } from './_support/areas.ts'
+import { type Area, CLUSTERS, findAreas, LANES } from './_support/areas.ts'
 import { type Counts, summary, tapCounts } from './_support/counts.ts'
 import { kubectl } from './_support/kubectl.ts'
-import { kubeconfig, ownKubeconfig } from './_support/laptop.ts'
+import { ownKubeconfig } from './_support/laptop.ts'
 
 const cache = cacheDirectory(process.env)
 const steps = new Steps()
@@ -43,15 +45,22 @@ const program = new Command('npm run test:e2e --')
   .option('--keep', 'leave the cluster running, and use one that runs', false)
   .action(main)
 
-/** The area's tests under way, for an interruption to end. */
-let ava: ChildProcess | undefined
+/** The tests under way, one process a lane, for an interruption to end. */
+const running = new Set<ChildProcess>()
+
+/** Areas that run one after the other on one cluster, beside the other lanes. */
+interface Lane {
+  id: number
+  areas: Area[]
+}
 
 async function main(names: string[], { keep }: Options): Promise<void> {
   const areas = chosen(names)
   const builtIn = ownKubeconfig() === undefined
-  const clusters = !builtIn ? [] : [...new Set(areas.flatMap(area => area.clusters))]
+  const lanes = lanesOf(areas, builtIn)
+  const clusters = builtIn ? clustersOf(lanes) : []
   if (builtIn) await requireMachine(join(cache, 'bin'))
-  const work = runAreas(areas, clusters, keep)
+  const work = runLanes(lanes, clusters, keep)
   let interruption: Promise<void> | undefined
   const interrupted = (signal: string): void => {
     process.stdout.write(`${signal}: ending the tests\n`)
@@ -70,8 +79,9 @@ async function main(names: string[], { keep }: Options): Promise<void> {
 
 /** End AVA, or the start of a cluster, whichever is under way; returns when `work` has settled. */
 async function endTests(work: Promise<unknown>): Promise<void> {
-  ava?.kill('SIGTERM')
-  const timer = setTimeout(() => ava?.kill('SIGKILL'), GRACE_MS)
+  const end = (signal: NodeJS.Signals): void => running.forEach(child => void child.kill(signal))
+  end('SIGTERM')
+  const timer = setTimeout(end, GRACE_MS, 'SIGKILL')
   await interrupt(work)
   clearTimeout(timer)
 }
@@ -83,40 +93,62 @@ function chosen(names: string[]): Area[] {
   throw new UnfitMachine(`no such area: ${unknown.join(', ')}; there are: ${areas.map(({ name }) => name).join(', ')}`)
 }
 
-async function runAreas(areas: Area[], clusters: ClusterName[], keep: boolean): Promise<Counts[]> {
+/** On a cluster of one's own there is one laptop, so one lane; `KT_TEST_CLUSTER` names the only one, too. */
+function lanesOf(areas: Area[], builtIn: boolean): Lane[] {
+  if (!builtIn || process.env.KT_TEST_CLUSTER !== undefined) return [{ id: CLUSTERS.main.id, areas }]
+  return LANES.map((id, lane) => ({ id, areas: areas.filter(area => area.lane === lane) })).filter(
+    lane => lane.areas.length > 0
+  )
+}
+
+function clustersOf(lanes: Lane[]): Choice[] {
+  const dualStack = lanes.some(({ areas }) => areas.some(({ clusters }) => clusters.includes('dual-stack')))
+  return [...lanes.map(({ id }) => ({ ...CLUSTERS.main, id })), ...(dualStack ? [CLUSTERS['dual-stack']] : [])]
+}
+
+async function runLanes(lanes: Lane[], clusters: Choice[], keep: boolean): Promise<Counts[]> {
   if (clusters.length > 0) await build(cache, steps)
-  for (const name of clusters) await bringUp(name, keep)
+  for (const choice of clusters) await bringUp(choice, keep)
+  const counts = await Promise.all(lanes.map(lane => runLane(lane, lanes.length > 1)))
+  return counts.flat()
+}
+
+async function runLane({ id, areas }: Lane, beside: boolean): Promise<Counts[]> {
   const counts: Counts[] = []
   for (const area of areas) {
     steps.say(`area ${area.name}`)
-    const result = await runAva(area)
-    await settled()
+    const result = await runAva(area, id, beside ? `${area.name}: ` : '')
+    await settled(id)
     counts.push(result)
-    process.stdout.write(`${summary([result])}\n`)
+    steps.say(`area ${area.name}: ${summary([result])}`)
   }
   return counts
 }
 
 /** Start a cluster; what an interrupted run has left of it goes first. */
-async function bringUp(name: ClusterName, keep: boolean): Promise<void> {
-  const settings = clusterSettings(CLUSTERS[name], cache)
+async function bringUp(choice: Choice, keep: boolean): Promise<void> {
+  const settings = clusterSettings(choice, cache)
   if (keep && runningNamespaces(settings) === settings.nodes + 1) return steps.say(`cluster ${settings.id} is running`)
   await up(settings, cache, steps)
 }
 
 /** What an area has deleted is gone before the next one looks at the whole cluster. */
-async function settled(): Promise<void> {
+async function settled(id: number): Promise<void> {
+  const asked = ['get', 'namespaces', '-o', 'jsonpath={.items[*].status.phase}']
+  const settings = existingCluster(id, cache)
+  const [program, args] = onLaptop(settings, ['kubectl', ...asked])
+  const env = { ...process.env, ...laptopVariables(settings) }
   for (const deadline = Date.now() + SETTLE_MS; Date.now() < deadline; await sleep(500)) {
-    const phases = await kubectl(['get', 'namespaces', '-o', 'jsonpath={.items[*].status.phase}'])
+    const phases = ownKubeconfig() === undefined ? await run(program, args, { env }) : await kubectl(asked)
     if (!phases.includes('Terminating')) return
   }
 }
 
-async function takeDown(clusters: ClusterName[]): Promise<void> {
-  for (const name of clusters) await down(existingCluster(CLUSTERS[name].id, cache), cache)
+async function takeDown(clusters: Choice[]): Promise<void> {
+  for (const { id } of clusters) await down(existingCluster(id, cache), cache)
 }
 
-async function runAva(area: Area): Promise<Counts> {
+async function runAva(area: Area, id: number, prefix: string): Promise<Counts> {
   const args = [
     AVA,
     '--config',
@@ -125,17 +157,22 @@ async function runAva(area: Area): Promise<Counts> {
     `--concurrency=${area.concurrency}`,
     `test/e2e/${area.name}/**/*.test.ts`
   ]
-  const env = { ...process.env, KUBECONFIG: kubeconfig() }
+  const env = { ...process.env, ...kubeconfigOf(id), KT_TEST_CLUSTER: String(id) }
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], env })
-  ava = child
+  const closed = once(child, 'close') as Promise<[number | null]>
+  running.add(child)
   let tap = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    tap += text
-    process.stdout.write(text)
-  })
-  const [code] = (await once(child, 'close')) as [number | null]
-  ava = undefined
+  for await (const line of createInterface({ input: child.stdout })) {
+    tap += `${line}\n`
+    process.stdout.write(`${prefix}${line}\n`)
+  }
+  const [code] = await closed
+  running.delete(child)
   return tapCounts(tap, code ?? 1)
+}
+
+function kubeconfigOf(id: number): { KUBECONFIG: string } {
+  return { KUBECONFIG: ownKubeconfig() ?? existingCluster(id, cache).kubeconfig }
 }
 
 try {

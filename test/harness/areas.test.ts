@@ -10,10 +10,15 @@ test('areas are folders; those with a _ and files are none; area.json asks for c
   for (const name of ['up', '_support', 'mesh']) mkdirSync(join(directory, name))
   writeFileSync(join(directory, 'run.ts'), '')
   writeFileSync(join(directory, 'up/area.json'), '{ "clusters": ["main", "dual-stack"], "concurrency": 3 }')
+  writeFileSync(join(directory, 'mesh/area.json'), '{ "lane": 1 }')
   t.deepEqual(findAreas(directory), [
-    { name: 'mesh', clusters: ['main'], concurrency: 1 },
-    { name: 'up', clusters: ['main', 'dual-stack'], concurrency: 3 }
+    { name: 'mesh', clusters: ['main'], concurrency: 1, lane: 1 },
+    { name: 'up', clusters: ['main', 'dual-stack'], concurrency: 3, lane: 0 }
   ])
   writeFileSync(join(directory, 'mesh/area.json'), '{ "clusters": ["moon"] }')
   t.throws(() => findAreas(directory), { message: /no such cluster: moon/ })
+  writeFileSync(join(directory, 'mesh/area.json'), '{ "lane": 7 }')
+  t.throws(() => findAreas(directory), { message: /no such lane: 7/ })
+  writeFileSync(join(directory, 'mesh/area.json'), '{ "lane": 1, "clusters": ["dual-stack"] }')
+  t.throws(() => findAreas(directory), { message: /lane 0's/ })
 })

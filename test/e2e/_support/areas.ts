@@ -3,8 +3,11 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Choice } from '../../cluster/settings.ts'
 
-/** `KT_TEST_CLUSTER=ID`: a cluster that runs already, for one test file while it is being written. */
-const MAIN_ID = Number(process.env.KT_TEST_CLUSTER ?? 8)
+/** The main cluster of each lane: lanes run side by side, each with a laptop of its own, because most tests wait more than they work. */
+export const LANES = [8, 10] as const
+
+/** `KT_TEST_CLUSTER=ID`: the lane's cluster, or one that runs already, for one test file while it is being written. */
+const MAIN_ID = Number(process.env.KT_TEST_CLUSTER ?? LANES[0])
 
 /** Clusters that tests may ask for, with ids of their own beside those of developers. */
 export const CLUSTERS = {
@@ -22,12 +25,15 @@ export interface Area {
   clusters: ClusterName[]
   /** Test files at a time (`"concurrency": 3`): more than one only where they share neither a laptop nor objects. */
   concurrency: number
+  /** Index into `LANES` (`"lane": 1`); default 0. */
+  lane: number
 }
 
 /** `area.json`; what it does not say is as without it. */
 interface AreaFile {
   clusters?: string[]
   concurrency?: number
+  lane?: number
 }
 
 /** All areas under `directory`, by name. Folders that begin with _ are none. */
@@ -40,8 +46,10 @@ export function findAreas(directory: string): Area[] {
 
 function readArea(file: string): Omit<Area, 'name'> {
   const text = existsSync(file) ? readFileSync(file, 'utf8') : '{}'
-  const { clusters = ['main'], concurrency = 1 } = JSON.parse(text) as AreaFile
+  const { clusters = ['main'], concurrency = 1, lane = 0 } = JSON.parse(text) as AreaFile
   const unknown = clusters.filter(name => !(name in CLUSTERS))
   if (unknown.length > 0) throw new Error(`${file}: no such cluster: ${unknown.join(', ')}`)
-  return { clusters: clusters as ClusterName[], concurrency }
+  if (LANES[lane] === undefined) throw new Error(`${file}: no such lane: ${lane}`)
+  if (lane > 0 && clusters.includes('dual-stack')) throw new Error(`${file}: the dual-stack cluster is lane 0's`)
+  return { clusters: clusters as ClusterName[], concurrency, lane }
 }
