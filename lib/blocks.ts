@@ -3,8 +3,8 @@
 
 /** Size of a block, bytes: the longest chunk that streams hand on, and the longest payload of a DATA frame of the mux. */
 export const BLOCK_BYTES = 65_536
-/** Blocks kept for the next taker, 4 MiB: what bulk flows have under way between two turns of the event loop. */
-const FREE_MAX = 64
+/** Blocks kept for the next taker, 16 MiB: as much as the mux has on the way and gives back when it is acknowledged (MAX_FLIGHT). */
+const FREE_MAX = 256
 
 const free: ArrayBuffer[] = []
 const taken = new WeakSet<ArrayBufferLike>()
@@ -14,6 +14,11 @@ export function takeBlock(): Buffer<ArrayBuffer> {
   const memory = free.pop() ?? new ArrayBuffer(BLOCK_BYTES)
   taken.add(memory)
   return Buffer.from(memory)
+}
+
+/** Whether `bytes` is the beginning of memory of a block's size: cheaper than to try to give back what is none. */
+export function isBlock(bytes: Uint8Array): boolean {
+  return bytes.byteOffset === 0 && bytes.buffer.byteLength === BLOCK_BYTES
 }
 
 /** Give back the block that `bytes` is the beginning of: nobody may use it any more. Everything else is ignored. */

@@ -19,6 +19,11 @@ export class ControlQueue {
     return this.#bytes > MAX_CONTROL_BYTES
   }
 
+  /** Half full. Whoever has a choice leaves the rest to what must be said. */
+  get crowded(): boolean {
+    return this.#bytes > MAX_CONTROL_BYTES / 2
+  }
+
   push(type: number, id: number, payload: Uint8Array): void {
     this.#frames.push({ type, id, payload })
     this.#bytes += 8 + payload.length

@@ -8,6 +8,13 @@ export const MAX_FLIGHT = 16_777_216
 export const FIRST_FLIGHT = 262_144
 /** Time in hops that are scheduled rather than clocked, ms. More gains nothing on a loaded computer and delays an echo by as much. */
 const HOP_MS = 4
+/**
+ * The same while nobody interactive is there, ms: nobody is late then, and the servers on the way need a fifth less CPU time when they
+ * always find something to do (all processes together 10.2 → 8.3 s/GiB; on a crowded machine 1.6 times the throughput).
+ */
+const ALONE_HOP_MS = 16
+/** Nobody is there when no interactive stream has sent for this long, ms: longer than between two keys of a typist. */
+const QUIET_MS = 500
 /** A delivery rate is taken over at least this, ms, and over a round trip: a burst through a kernel's buffer is not a rate. */
 const SAMPLE_MS = 20
 /** A delivery rate counts for one to two of these, ms. */
@@ -30,6 +37,8 @@ export class Flight {
   sent = 0
   /** Of these, acknowledged. */
   acked = 0
+  /** What the last ACK said; behind `acked` after the peer has told it in a handshake. */
+  #told = 0
   #marked = 0
   #marks: Mark[] = []
   #firstMark = 0
@@ -41,6 +50,7 @@ export class Flight {
   #earlierRate = 0
   #rateSince = 0
   #bound = FIRST_FLIGHT
+  #interactiveAt = Number.NEGATIVE_INFINITY
   #probed = false
   #roundTripAt = Number.NEGATIVE_INFINITY
   /** Shortest recent round trip, ms; 0 until one is known. */
@@ -56,6 +66,13 @@ export class Flight {
   /** Bytes per second, the best of the last one to two seconds. */
   get rate(): number {
     return Math.max(this.#rate, this.#earlierRate) * 1_000
+  }
+
+  /** A stream that sends little has sent what it had: what it sends next must not find a long queue. */
+  interactive(now: number): void {
+    const alone = now - this.#interactiveAt >= QUIET_MS
+    this.#interactiveAt = now
+    if (alone) this.#measure(now)
   }
 
   /** The bound has just held somebody back. */
@@ -75,9 +92,11 @@ export class Flight {
     this.#marks.push({ end: this.sent, sentAt: now })
   }
 
-  /** The peer has received everything up to `position`. False: it cannot have. */
+  /** An ACK says that the peer has received everything up to `position`. False: it cannot have. */
   acknowledged(position: number, now: number): boolean {
-    if (position > this.sent || position < this.acked) return false
+    if (position > this.sent || position < this.#told) return false
+    this.#told = position
+    if (position < this.acked) return true // sent before the last carrier was lost, and again after it
     this.acked = position
     let last: Mark | undefined
     while (this.#firstMark < this.#marks.length && this.#marks[this.#firstMark]!.end <= position) {
@@ -92,12 +111,31 @@ export class Flight {
     return true
   }
 
+  /** A new carrier, whose peer has told in the handshake what has arrived: nothing is known about its way. False: it cannot have. */
+  resumed(position: number, now: number): boolean {
+    if (position > this.sent || position < this.acked) return false
+    this.acked = position
+    this.#marks = []
+    this.#firstMark = 0
+    this.#marked = this.sent
+    this.#sampleAcked = position
+    this.#sampleAt = now
+    this.#full = false
+    this.#rate = 0
+    this.#earlierRate = 0
+    this.#probed = false
+    this.#bound = FIRST_FLIGHT
+    this.#roundTripAt = Number.NEGATIVE_INFINITY
+    this.roundTripMs = 0
+    return true
+  }
+
   /** A round trip was measured. `alone`: nothing of ours was in its way, so that it replaces what was believed. */
   roundTrip(ms: number, now: number, alone: boolean): void {
     if (alone || this.roundTripMs === 0 || ms <= this.roundTripMs) {
       this.roundTripMs = Math.max(ms, 0.01)
       this.#roundTripAt = now
-      this.#measure()
+      this.#measure(now)
     }
   }
 
@@ -119,13 +157,14 @@ export class Flight {
       this.#rateSince = now
     }
     this.#rate = Math.max(this.#rate, rate)
-    this.#measure()
+    this.#measure(now)
   }
 
-  #measure(): void {
+  #measure(now: number): void {
     const rate = Math.max(this.#rate, this.#earlierRate)
     if (rate === 0) return
-    const bytes = rate * (2 * this.roundTripMs + HOP_MS)
+    const hopMs = now - this.#interactiveAt < QUIET_MS ? HOP_MS : ALONE_HOP_MS
+    const bytes = rate * (2 * this.roundTripMs + hopMs)
     this.#bound = Math.min(MAX_FLIGHT, Math.max(this.#probed ? LEAST_FLIGHT : FIRST_FLIGHT, bytes))
   }
 }

@@ -107,6 +107,13 @@ export function setU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value
 }
 
+/** `value` as four bytes of their own. */
+export function u32Bytes(value: number): Uint8Array {
+  const bytes = new Uint8Array(4)
+  setU32(bytes, 0, value)
+  return bytes
+}
+
 /** Up to 2⁵³ exact, which are 9 PB: more than a carrier lives to see. */
 export function u64(bytes: Uint8Array, at: number): number {
   return u32(bytes, at) * 2 ** 32 + u32(bytes, at + 4)

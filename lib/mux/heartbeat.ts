@@ -3,8 +3,10 @@ import { setU32, u32 } from './frame.ts'
 
 /** Between two PINGs, ms. */
 export const PING_MS = 5_000
-/** Without a byte from the peer for this long the session is dead, ms: three PINGs. */
-export const SILENCE_MS = 15_000
+/** Without a byte from the peer for this long the carrier is given up, ms: both sides' PINGs and the answers to ours are missing, twice. */
+export const SILENCE_MS = 12_000
+/** The same after our own process was stopped, ms, counted from its waking: what has come meanwhile is still to be read. */
+const WAKING_MS = 5_000
 /** A pause of bulk streams for a PING on an empty way lasts no longer than this, ms. */
 const PROBE_MS = 2_000
 
@@ -34,13 +36,21 @@ export class Heartbeat {
     this.#heardAt = now
   }
 
+  /** A new carrier: what was asked on the last one is not waited for, and the first PING is due at once. */
+  restart(now: number): void {
+    this.#heardAt = now
+    this.#pingAt = now
+    this.#answered = true
+    this.#probeUntil = Number.NEGATIVE_INFINITY
+  }
+
   /** What is due by now: a PING, or the end. */
   timeout(now: number): 'ping' | 'dead' | undefined {
     if (now >= this.#probeUntil) this.#probeUntil = Number.NEGATIVE_INFINITY
     if (now - this.#heardAt >= SILENCE_MS) {
-      // A process that was stopped has not listened either: what has come meanwhile is still to be read.
+      // A process that was stopped has not listened either.
       if (now - this.#pingAt < PING_MS) return 'dead'
-      this.#heardAt = now
+      this.#heardAt = now - SILENCE_MS + WAKING_MS
     }
     return now >= this.#pingAt ? 'ping' : undefined
   }

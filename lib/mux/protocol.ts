@@ -13,9 +13,8 @@ import {
   type GoAwayCode,
   goAwayCode,
   goAwayNumber,
-  MAX_DATA,
+  HEADER_LENGTH,
   MAX_REQUEST,
-  MAX_STREAM_ID,
   OPEN,
   OPENER_CREDIT,
   PING,
@@ -25,21 +24,18 @@ import {
   resetCode,
   resetNumber,
   setU32,
-  setU64,
   u32,
+  u32Bytes,
   u64
 } from './frame.ts'
 import { GATHER_BYTES, Gather } from './gather.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { Receipts } from './receipts.ts'
+import { Replay } from './replay.ts'
 import { Scheduler } from './scheduler.ts'
 import { DEAF, type StreamEvents, StreamState } from './stream-state.ts'
+import { StreamTable } from './stream-table.ts'
 
-/** Streams that one side may have open: far more than a laptop's port range gives at once to one program. */
-export const MAX_STREAMS = 8_192
-/** An ACK is due from so many unacknowledged bytes on, when ACK_MS have passed since the last; and at once from ACK_NOW_BYTES on. */
-const ACK_BYTES = 16_384
-const ACK_NOW_BYTES = 524_288
-const ACK_MS = 2
 export type Role = 'client' | 'agent'
 
 export interface ProtocolEvents {
@@ -55,27 +51,22 @@ export class Protocol implements FrameSink {
   readonly #budget = new Budget()
   readonly #scheduler = new Scheduler()
   readonly #gather = new Gather()
-  readonly #streams = new Map<number, StreamState>()
+  readonly #streams: StreamTable
   readonly flight = new Flight()
-  #ourNextId: number
-  #theirNextId: number
-  #ourStreams = 0
-  #theirStreams = 0
+  readonly #replay = new Replay()
+  readonly #receipts = new Receipts()
   readonly #control = new ControlQueue()
   readonly #heartbeat: Heartbeat
   #creditDue: StreamState[] = []
   #taken: StreamState[] = []
   #now: number
-  #received = 0
-  #ackSent = 0
-  #ackSentAt = 0
   #pong: Uint8Array | undefined
+  #suspended = false
   over = false
 
   constructor(role: Role, now: number, events: ProtocolEvents) {
     this.#events = events
-    this.#ourNextId = role === 'client' ? 1 : 2
-    this.#theirNextId = role === 'client' ? 2 : 1
+    this.#streams = new StreamTable(role === 'client')
     this.#now = now
     this.#heartbeat = new Heartbeat(now)
   }
@@ -91,23 +82,42 @@ export class Protocol implements FrameSink {
     return this.#budget.promised
   }
   get receivedBytes(): number {
-    return this.#received
+    return this.#receipts.received
   }
 
   /** When `timeout` wants to be called, on the scale of `now`. */
   get deadline(): number {
-    if (this.over) return Number.POSITIVE_INFINITY
-    const { deadline } = this.#heartbeat
-    return this.#received - this.#ackSent < ACK_BYTES ? deadline : Math.min(deadline, this.#ackSentAt + ACK_MS)
+    if (this.over || this.#suspended) return Number.POSITIVE_INFINITY
+    return Math.min(this.#heartbeat.deadline, this.#receipts.deadline)
   }
 
-  /** Time has passed; ask `transmit` afterwards. */
-  timeout(now: number): void {
+  /** Time has passed; ask `transmit` afterwards. False: the carrier is dead, because nothing has come from the peer for too long. */
+  timeout(now: number): boolean {
     this.#now = now
-    if (this.over) return
+    if (this.over || this.#suspended) return true
     const due = this.#heartbeat.timeout(now)
-    if (due === 'dead') this.end('timeout')
-    else if (due === 'ping') this.#ping(now)
+    if (due === 'ping') this.#ping(now)
+    return due !== 'dead'
+  }
+
+  /** The carrier is lost: nothing can be sent or expected until `resume`. Streams go on, as far as they can without a peer. */
+  suspend(): void {
+    this.#suspended = true
+  }
+
+  /** A new carrier, whose peer has received everything up to `position` of our frames. False: it cannot have; the session is over. */
+  resume(position: number, now: number): boolean {
+    this.#now = now
+    if (this.over) return false
+    if (!this.flight.resumed(position, now)) {
+      this.end('protocol')
+      return false
+    }
+    this.#suspended = false
+    this.#replay.rewind(position)
+    this.#receipts.told(now)
+    this.#heartbeat.restart(now)
+    return true
   }
 
   /** Bytes from the carrier, needed during the call only. */
@@ -115,7 +125,7 @@ export class Protocol implements FrameSink {
     if (this.over) return
     this.#now = now
     this.#heartbeat.heard(now)
-    this.#received += bytes.length
+    this.#receipts.received += bytes.length
     if (!this.#decoder.push(bytes)) this.end('protocol')
     this.flight.settle(now)
   }
@@ -123,18 +133,17 @@ export class Protocol implements FrameSink {
   /** Open a stream, or say why not. The request is copied. */
   open(request: Uint8Array, events: StreamEvents): StreamState | ResetCode {
     if (this.over) return 'closed'
-    if (this.#ourNextId > MAX_STREAM_ID) {
+    if (this.#streams.exhausted) {
       this.end('exhausted')
       return 'closed'
     }
     if (request.length > MAX_REQUEST) throw new RangeError(`a request has at most ${MAX_REQUEST} bytes`)
-    const window = this.#ourStreams < MAX_STREAMS ? this.#budget.first() : 0
+    if (this.#suspended && this.#control.crowded) return 'limit'
+    const window = this.#streams.roomForOurs ? this.#budget.first() : 0
     if (window === 0) return 'limit'
-    const id = this.#ourNextId
-    this.#ourNextId += 2
-    this.#ourStreams += 1
+    const id = this.#streams.takeId()
     const stream = new StreamState(id, OPENER_CREDIT, new ReceiveWindow(this.#budget, window, window), events)
-    this.#streams.set(id, stream)
+    this.#streams.add(stream)
     const payload = new Uint8Array(4 + request.length)
     setU32(payload, 0, window)
     payload.set(request, 4)
@@ -180,7 +189,7 @@ export class Protocol implements FrameSink {
     if (this.over) return
     if (code !== 'lost') {
       if (code === 'flood') this.#control.clear()
-      this.#control.push(GOAWAY, 0, number32(goAwayNumber(code)))
+      this.#control.push(GOAWAY, 0, u32Bytes(goAwayNumber(code)))
     }
     this.#finishSession(code, false)
   }
@@ -188,10 +197,20 @@ export class Protocol implements FrameSink {
   /** What is due now, at most about GATHER_BYTES, as pieces for one write; empty when nothing is. Ask again until it is empty. */
   transmit(now: number): Uint8Array[] {
     this.#now = now
+    if (this.#replay.pending) {
+      const again = this.#replay.next()
+      if (again.length > 0) return again
+    }
+    this.#gather.frugal = this.#replay.frugal
     this.#transmitControl(now)
     if (!this.over) this.#transmitData(now)
-    if (this.#gather.bytes > 0) this.flight.transmitted(this.#gather.bytes, now)
-    return this.#gather.finish()
+    if (this.#gather.bytes === 0) return NO_PIECES
+    this.#gather.moveBlocks(this.#replay, this.flight.sent)
+    this.flight.transmitted(this.#gather.bytes, now)
+    const pieces = this.#gather.finish()
+    this.#replay.keep(pieces)
+    if (this.#replay.full) this.end('flood')
+    return pieces
   }
 
   /** The streams that have been emptied since the last call: `report` them when what `transmit` has given is not needed any more. */
@@ -210,7 +229,7 @@ export class Protocol implements FrameSink {
 
   data(id: number, bytes: Uint8Array): boolean {
     const stream = this.#streams.get(id)
-    if (stream === undefined) return this.#known(id) || this.#violation('protocol')
+    if (stream === undefined) return this.#streams.known(id) || this.#violation('protocol')
     if (stream.ended) return this.#violation('protocol')
     if (!stream.receive.arrive(bytes.length)) return this.#violation('credit')
     stream.events.data(bytes)
@@ -233,7 +252,7 @@ export class Protocol implements FrameSink {
         return false
     }
     const stream = this.#streams.get(id)
-    if (stream === undefined) return this.#known(id) || this.#violation('protocol')
+    if (stream === undefined) return this.#streams.known(id) || this.#violation('protocol')
     if (type === CREDIT) return this.#creditArrives(stream, u32(payload, 0))
     if (type === FIN) return this.#finArrives(stream)
     const { events } = stream
@@ -243,17 +262,15 @@ export class Protocol implements FrameSink {
   }
 
   #openArrives(id: number, payload: Uint8Array): boolean {
-    if (id % 2 !== this.#theirNextId % 2 || id < this.#theirNextId) return this.#violation('protocol')
-    this.#theirNextId = id + 2
-    const window = this.#theirStreams < MAX_STREAMS ? this.#budget.first() : 0
+    if (!this.#streams.takeTheirs(id)) return this.#violation('protocol')
+    const window = this.#streams.roomForTheirs ? this.#budget.first() : 0
     if (window === 0) {
       this.#queueReset(id, 'limit')
       return !this.over
     }
     const receive = new ReceiveWindow(this.#budget, window, OPENER_CREDIT)
     const stream = new StreamState(id, u32(payload, 0), receive, DEAF)
-    this.#streams.set(id, stream)
-    this.#theirStreams += 1
+    this.#streams.add(stream)
     this.#events.opened(stream, payload.subarray(4))
     this.read(stream) // the opener's credit is raised at once
     return !this.over
@@ -266,7 +283,9 @@ export class Protocol implements FrameSink {
   }
 
   #ackArrives(position: number): boolean {
-    return this.flight.acknowledged(position, this.#now) || this.#violation('protocol')
+    if (!this.flight.acknowledged(position, this.#now)) return this.#violation('protocol')
+    this.#replay.acknowledged(position)
+    return true
   }
 
   #creditArrives(stream: StreamState, credit: number): boolean {
@@ -285,11 +304,6 @@ export class Protocol implements FrameSink {
     return !this.over
   }
 
-  /** Whether the id has been in use, so that frames for it may still be on the way. */
-  #known(id: number): boolean {
-    return id < (id % 2 === this.#ourNextId % 2 ? this.#ourNextId : this.#theirNextId)
-  }
-
   #violation(code: GoAwayCode): boolean {
     this.end(code)
     return false
@@ -298,7 +312,7 @@ export class Protocol implements FrameSink {
   // ---- sending -----------------------------------------------------------------------------------------------------
 
   #queueReset(id: number, code: ResetCode): void {
-    this.#control.push(RESET, id, number32(resetNumber(code)))
+    this.#control.push(RESET, id, u32Bytes(resetNumber(code)))
     if (this.#control.flooded) this.end('flood')
   }
 
@@ -312,14 +326,7 @@ export class Protocol implements FrameSink {
     this.#control.move(gather)
     if (this.over) return
     this.#transmitCredit(now)
-    const unacknowledged = this.#received - this.#ackSent
-    if (unacknowledged >= ACK_NOW_BYTES || (unacknowledged >= ACK_BYTES && now - this.#ackSentAt >= ACK_MS)) {
-      gather.header(ACK, 8, 0)
-      const { slab, at } = gather.reserve(8)
-      setU64(slab, at, this.#received)
-      this.#ackSent = this.#received
-      this.#ackSentAt = now
-    }
+    this.#receipts.transmit(gather, now)
   }
 
   #transmitCredit(now: number): void {
@@ -338,7 +345,7 @@ export class Protocol implements FrameSink {
 
   #transmitData(now: number): void {
     const { flight } = this
-    while (this.#gather.bytes < GATHER_BYTES) {
+    while (this.#gather.bytes + HEADER_LENGTH < GATHER_BYTES) {
       const ahead = flight.onTheWay + this.#gather.bytes
       const bound = this.#heartbeat.probing ? 0 : flight.bound
       const bulk = ahead < bound
@@ -347,13 +354,13 @@ export class Protocol implements FrameSink {
         if (!bulk) this.#heldBack(now)
         return
       }
-      // The first frame may be as long as frames are; what joins it fills the write up.
-      const room = this.#gather.bytes === 0 ? MAX_DATA : GATHER_BYTES - this.#gather.bytes
+      const room = GATHER_BYTES - HEADER_LENGTH - this.#gather.bytes
       const length = Math.min(stream.queued, stream.credit, room, this.#scheduler.limit(stream))
       this.#gather.header(DATA, length, stream.id)
       stream.move(length, this.#gather)
       this.#scheduler.sent(stream, length)
       if (stream.queued === 0) this.#taken.push(stream)
+      if (stream.queued === 0 && stream.place === 'sparse') flight.interactive(now)
     }
   }
 
@@ -375,15 +382,13 @@ export class Protocol implements FrameSink {
     stream.gone = true
     stream.discard()
     if (stream.events.kept() === 0) stream.receive.release()
-    this.#streams.delete(stream.id)
-    if (stream.id % 2 === this.#ourNextId % 2) this.#ourStreams -= 1
-    else this.#theirStreams -= 1
+    this.#streams.remove(stream)
   }
 
   #finishSession(code: GoAwayCode, theirs: boolean): void {
     if (this.over) return
     this.over = true
-    for (const stream of [...this.#streams.values()]) {
+    for (const stream of this.#streams.all()) {
       this.#drop(stream)
       stream.events.reset('closed')
     }
@@ -392,9 +397,4 @@ export class Protocol implements FrameSink {
 }
 
 const NOTHING = new Uint8Array(0)
-
-function number32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4)
-  setU32(bytes, 0, value)
-  return bytes
-}
+const NO_PIECES: Uint8Array[] = []

@@ -1,8 +1,10 @@
 // spec.md, "Order of sending": streams that send little before streams that send much, and those in fair turns (RFC 8290 §4).
+import { HEADER_LENGTH } from './frame.ts'
+import { GATHER_BYTES } from './gather.ts'
 import type { StreamState } from './stream-state.ts'
 
-/** Bytes that one stream sends before the next has its turn: half a DATA frame. */
-export const QUANTUM = 32_768
+/** Bytes that one stream sends before the next has its turn: two turns fill a write. */
+export const QUANTUM = GATHER_BYTES / 2 - HEADER_LENGTH
 /** A stream that sent less than this in SPARSE_MS goes before the others, bytes: a screen of text, a request, its headers. */
 export const SPARSE_BYTES = 16_384
 export const SPARSE_MS = 100

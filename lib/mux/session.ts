@@ -1,6 +1,7 @@
 // The rim of the mux: a carrier, a timer and Duplexes around protocol.ts.
 import type { Duplex } from 'node:stream'
 import type { GoAwayCode, ResetCode } from './frame.ts'
+import { SILENCE_MS } from './heartbeat.ts'
 import { Protocol, type Role } from './protocol.ts'
 import { MuxStream, type StreamOwner } from './stream.ts'
 import type { StreamEvents, StreamState } from './stream-state.ts'
@@ -14,6 +15,8 @@ export interface MuxSessionOptions {
   role: Role
   /** The peer has opened a stream. `request` is a copy. Reset what is not wanted. */
   onStream(stream: MuxStream, request: Uint8Array): void
+  /** The carrier was lost: `resume` with another one, or `close`. Without this the session ends with its carrier, as `lost`. */
+  onDetached?(error?: Error): void
   /** Milliseconds, monotonic; for tests. */
   now?: () => number
 }
@@ -41,12 +44,16 @@ export interface MuxEnd {
   error?: Error
 }
 
-/** Many streams over one carrier, which belongs to the session from now on. Its chunks are used during their 'data' event only. */
+/**
+ * Many streams over one carrier at a time, which belongs to the session from now on. Its chunks are used during their 'data' event
+ * only; what it was given to write stays as it is until the peer has it.
+ */
 export class MuxSession implements StreamOwner {
-  readonly #carrier: Duplex
+  #carrier: Duplex | undefined
   readonly #protocol: Protocol
   readonly #now: () => number
   readonly #onStream: MuxSessionOptions['onStream']
+  readonly #onDetached: MuxSessionOptions['onDetached']
   /** Resolves once, however the session ends; never rejects. */
   readonly closed: Promise<MuxEnd>
   #settle: (end: MuxEnd) => void = () => {}
@@ -58,11 +65,13 @@ export class MuxSession implements StreamOwner {
   #blocked = false
   #waitingBytes = 0
   #arrived: MuxStream[] = []
+  /** Streams that the carrier has emptied and not said so yet. */
+  readonly #unsaid = new Set<StreamState[]>()
 
   constructor(carrier: Duplex, options: MuxSessionOptions) {
-    this.#carrier = carrier
     this.#now = options.now ?? (() => performance.now())
     this.#onStream = options.onStream
+    this.#onDetached = options.onDetached
     this.closed = new Promise(resolve => {
       this.#settle = resolve
     })
@@ -70,13 +79,7 @@ export class MuxSession implements StreamOwner {
       opened: (state, request) => this.#opened(state, request),
       over: (code, theirs) => this.#over(code, theirs)
     })
-    carrier.on('data', this.#arrive)
-    carrier.on('drain', this.#drained)
-    carrier.on('error', this.#lost)
-    carrier.on('end', this.#lost)
-    carrier.on('close', this.#lost)
-    this.#protocol.timeout(this.#now())
-    this.#wake()
+    this.#attach(carrier)
   }
 
   /**
@@ -109,6 +112,37 @@ export class MuxSession implements StreamOwner {
       rate: flight.rate,
       shortestRoundTripMs: flight.roundTripMs
     }
+  }
+
+  /** There is a carrier. Without one, streams wait. */
+  get attached(): boolean {
+    return this.#carrier !== undefined
+  }
+
+  /** Bytes of frames received; the peer of a new carrier is told. Not one more will come from the last carrier after `detach`. */
+  get receivedBytes(): number {
+    return this.#protocol.receivedBytes
+  }
+
+  /** Give the carrier up, whatever it might still bring. */
+  detach(error?: Error): void {
+    if (this.#carrier === undefined || this.#protocol.over) return
+    this.#leave()
+    this.#onDetached?.(error)
+  }
+
+  /**
+   * Go on over another carrier, whose peer has received everything up to `position`. False: it cannot have, or the session is
+   * over; the carrier is destroyed then.
+   */
+  resume(carrier: Duplex, position: number): boolean {
+    if (this.#carrier !== undefined) this.#leave()
+    if (!this.#protocol.resume(position, this.#now())) {
+      carrier.on('error', () => {}).destroy()
+      return false
+    }
+    this.#attach(carrier)
+    return true
   }
 
   /** Say GOAWAY and end the carrier; streams that are still open are reset. Resolves when all is done. */
@@ -147,6 +181,43 @@ export class MuxSession implements StreamOwner {
 
   // ---- the carrier -------------------------------------------------------------------------------------------------
 
+  #attach(carrier: Duplex): void {
+    this.#carrier = carrier
+    this.#blocked = false
+    carrier.on('data', this.#arrive)
+    carrier.on('drain', this.#drained)
+    carrier.on('error', this.#lost)
+    carrier.on('end', this.#lost)
+    carrier.on('close', this.#lost)
+    // What has ended before nobody will tell.
+    if (carrier.destroyed || carrier.readableEnded) setImmediate(() => this.#carrier === carrier && this.#lost())
+    this.#protocol.timeout(this.#now())
+    this.#wake()
+  }
+
+  #leave(): void {
+    this.#release()
+    this.#protocol.suspend()
+    this.#setTimer()
+    // It will not say what it has taken; what it has not, is sent again.
+    const unsaid = [...this.#unsaid]
+    this.#unsaid.clear()
+    for (const emptied of unsaid) this.#protocol.report(emptied)
+  }
+
+  #release(): void {
+    const carrier = this.#carrier
+    this.#carrier = undefined
+    if (carrier === undefined) return
+    carrier.off('data', this.#arrive)
+    carrier.off('drain', this.#drained)
+    carrier.off('error', this.#lost)
+    carrier.off('end', this.#lost)
+    carrier.off('close', this.#lost)
+    carrier.on('error', () => {}) // of no interest any more
+    carrier.destroy()
+  }
+
   readonly #arrive = (bytes: Uint8Array): void => {
     this.#protocol.arrive(bytes, this.#now())
     this.#wake()
@@ -158,7 +229,12 @@ export class MuxSession implements StreamOwner {
   }
 
   readonly #lost = (error?: unknown): void => {
-    this.#end ??= error instanceof Error ? { code: 'lost', error } : { code: 'lost' }
+    const cause = error instanceof Error ? error : undefined
+    if (this.#onDetached !== undefined && !this.#protocol.over) {
+      this.detach(cause)
+      return
+    }
+    this.#end ??= cause === undefined ? { code: 'lost' } : { code: 'lost', error: cause }
     this.#protocol.end('lost')
     this.#finish()
   }
@@ -183,10 +259,10 @@ export class MuxSession implements StreamOwner {
     this.#pumping = true
     this.#waitingBytes = 0
     const carrier = this.#carrier
-    while (!this.#blocked && carrier.writable) {
+    while (carrier?.writable === true && !this.#blocked) {
       const pieces = this.#protocol.transmit(this.#now())
       if (pieces.length === 0) break
-      this.#blocked = !this.#write(pieces, this.#protocol.emptied())
+      this.#blocked = !this.#write(carrier, pieces, this.#protocol.emptied())
     }
     this.#protocol.report(this.#protocol.emptied())
     this.#pumping = false
@@ -194,16 +270,23 @@ export class MuxSession implements StreamOwner {
     this.#setTimer()
   }
 
-  /** `emptied` is reported when the carrier has taken the pieces: their memory is the writers' again. */
-  #write(pieces: Uint8Array[], emptied: StreamState[]): boolean {
-    const taken = emptied.length === 0 ? undefined : () => this.#protocol.report(emptied)
+  /** `emptied` is reported when the carrier has taken the pieces: their writers may go on. */
+  #write(carrier: Duplex, pieces: Uint8Array[], emptied: StreamState[]): boolean {
+    const taken = emptied.length === 0 ? undefined : this.#saying(emptied)
     const last = pieces.length - 1
-    if (last === 0) return this.#carrier.write(pieces[0]!, taken)
+    if (last === 0) return carrier.write(pieces[0]!, taken)
     let more = true
-    this.#carrier.cork()
-    for (let i = 0; i <= last; i++) more = this.#carrier.write(pieces[i]!, i === last ? taken : undefined)
-    this.#carrier.uncork()
+    carrier.cork()
+    for (let i = 0; i <= last; i++) more = carrier.write(pieces[i]!, i === last ? taken : undefined)
+    carrier.uncork()
     return more
+  }
+
+  #saying(emptied: StreamState[]): () => void {
+    this.#unsaid.add(emptied)
+    return () => {
+      if (this.#unsaid.delete(emptied)) this.#protocol.report(emptied)
+    }
   }
 
   #setTimer(): void {
@@ -220,7 +303,10 @@ export class MuxSession implements StreamOwner {
 
   readonly #timeout = (): void => {
     this.#timer = undefined
-    this.#protocol.timeout(this.#now())
+    if (!this.#protocol.timeout(this.#now())) {
+      if (this.#onDetached === undefined) this.#protocol.end('timeout')
+      else this.detach(new Error(`nothing has come for ${SILENCE_MS / 1_000} s`))
+    }
     this.#pump()
   }
 
@@ -235,7 +321,7 @@ export class MuxSession implements StreamOwner {
 
   #over(code: GoAwayCode, theirs: boolean): void {
     this.#end ??= { code }
-    if (theirs || code === 'lost' || code === 'timeout') this.#finish()
+    if (theirs || code === 'lost' || code === 'timeout' || this.#carrier === undefined) this.#finish()
     else {
       // Whatever the carrier does, the goodbye does not take longer than this.
       const limit = setTimeout(() => this.#finish(), GOODBYE_MS)
@@ -245,15 +331,14 @@ export class MuxSession implements StreamOwner {
   }
 
   #sayGoodbye(): void {
-    if (this.#carrier.writable) this.#carrier.end(() => this.#finish())
+    if (this.#carrier?.writable) this.#carrier.end(() => this.#finish())
     else this.#finish()
   }
 
   #finish(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#carrier.off('data', this.#arrive)
-    this.#carrier.destroy()
+    this.#release()
     this.#settle(this.#end ?? { code: 'lost' })
   }
 }

@@ -1,4 +1,5 @@
 // One stream without its Duplex: what is queued to send, what may be sent, what may be received.
+import { giveBlock, isBlock } from '../blocks.ts'
 import type { ReceiveWindow } from './credit.ts'
 import type { ResetCode } from './frame.ts'
 import type { Gather } from './gather.ts'
@@ -77,12 +78,15 @@ export class StreamState {
     while (left > 0) {
       const bytes = this.#queue[this.#head]!
       const end = Math.min(this.#offset + left, bytes.length)
-      gather.append(this.#offset === 0 && end === bytes.length ? bytes : bytes.subarray(this.#offset, end))
+      const whole = this.#offset === 0 && end === bytes.length
+      const copied = gather.append(whole ? bytes : bytes.subarray(this.#offset, end))
       left -= end - this.#offset
       this.#offset = end
       if (end === bytes.length) {
         this.#head += 1
         this.#offset = 0
+        if (!whole || !copied) gather.used(bytes)
+        else if (isBlock(bytes)) giveBlock(bytes)
       }
     }
     if (this.queued === 0) this.#forget()

@@ -35,10 +35,13 @@ export interface StreamOwner {
 
 /**
  * `end()` is FIN, `reset(code)` and `destroy()` before both directions have ended are RESET (`cancel` without an error). An
- * 'error' nobody listens to is ignored: what a peer does must not end the process. What is written is needed until the carrier
- * has called back its own write, then the callback of `write` is called; what is read belongs to the reader, who may `recycle` it.
+ * 'error' nobody listens to is ignored: what a peer does must not end the process. What is written belongs to the mux until the
+ * peer has it, and if it is a block (lib/blocks.ts) for good; the callback of `write` says only that more is wanted. What is read
+ * belongs to the reader, who may `recycle` it.
  */
 export class MuxStream extends Duplex {
+  /** For `join`: chunks that are written here are not given back by who wrote them. */
+  readonly keepsChunks = true
   readonly #owner: StreamOwner
   #state: StreamState | undefined
   #written: ((error?: Error | null) => void) | undefined

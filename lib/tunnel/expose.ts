@@ -1,4 +1,5 @@
 // What an agent listens for besides its session: written by the laptop into the shadow's ConfigMap, read by the agent.
+import { isName, isPort, noFurther, parseJson, record, wrong } from './fields.ts'
 import { AGENT_PORT } from './request.ts'
 
 /** Longest time the agent may be told to wait for the laptop, seconds: a caller waits with it. */
@@ -38,7 +39,7 @@ export function agentPorts(config?: ExposeConfig): { session: number; ready: num
 export function parseExpose(text: string): ExposeConfig {
   const { originals, ports, graceSeconds, ...rest } = record(parseJson(text), 'the configuration')
   noFurther(rest, 'the configuration')
-  if (typeof originals !== 'string' || !/^([a-z0-9_-]+\.)*[a-z0-9_-]*$/i.test(originals)) wrong('originals', 'a name')
+  if (!isName(originals)) wrong('originals', 'a name')
   if (!Array.isArray(ports) || ports.length === 0 || ports.length > MAX_PORTS) wrong('ports', `1 to ${MAX_PORTS} ports`)
   const parsed = ports.map((port: unknown, i) => parsePort(port, `ports[${i}]`))
   const keys = new Set(parsed.map(({ port, network }) => `${port}/${network}`))
@@ -60,29 +61,4 @@ function parsePort(value: unknown, at: string): ExposePort {
   if (!isPort(original)) wrong(`${at}.original`, 'a port')
   if (typeof fallback !== 'boolean') wrong(`${at}.fallback`, 'true or false')
   return { port, network, to, original, fallback }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return wrong('the configuration', 'JSON')
-  }
-}
-
-function record(value: unknown, at: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) wrong(at, 'an object')
-  return value as Record<string, unknown>
-}
-
-function noFurther(rest: Record<string, unknown>, at: string): void {
-  for (const key of Object.keys(rest)) wrong(at, `without "${key}"`)
-}
-
-function isPort(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536
-}
-
-function wrong(at: string, expected: string): never {
-  throw new Error(`${at} must be ${expected}`)
 }

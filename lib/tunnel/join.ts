@@ -12,7 +12,8 @@ interface Recycling {
 }
 
 /**
- * Join `a` and `b`; once one has called back a write it must not need the chunk any more. FIN of one is `end()` of the other.
+ * Join `a` and `b`; once one has called back a write it must not need the chunk any more, unless it `keepsChunks`, as the streams of
+ * the mux do: then they are its own. FIN of one is `end()` of the other.
  * When one is destroyed before it has ended both ways, the other is reset: `resetAndDestroy()` where there is such a thing,
  * else `destroy` with the same error.
  */
@@ -33,7 +34,7 @@ export function abort(duplex: Duplex, error: Error): void {
 
 function flow(from: Duplex, to: Duplex): void {
   let failure: Error | undefined
-  const recycling = 'recycle' in from ? (from as Duplex & Recycling) : undefined
+  const recycling = 'recycle' in from && !('keepsChunks' in to) ? (from as Duplex & Recycling) : undefined
   from.on('data', (bytes: Uint8Array) => {
     const written = (error?: Error | null) => {
       if (!error) recycling?.recycle(bytes)
@@ -42,6 +43,7 @@ function flow(from: Duplex, to: Duplex): void {
   })
   to.on('drain', () => from.resume())
   from.on('end', () => to.end())
+  if (from.readableEnded) to.end() // a FIN that came while the other was still being dialled
   from.on('error', error => {
     failure = error
   })

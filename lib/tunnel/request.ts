@@ -13,6 +13,8 @@ const DATAGRAMS = 2
 const RESOLVE = 3
 const FACTS = 4
 const ACCEPTED = 5
+const LISTENING = 6
+const TRAFFIC = 7
 
 /** Numbers of the protocols (IANA), as in the IP header. */
 const PROTOCOLS = { tcp: 6, udp: 17 } as const
@@ -38,7 +40,9 @@ export interface Accepted {
 export type Request =
   | { kind: 'dial' | 'datagrams'; host: string; port: number }
   | { kind: 'resolve'; message: Uint8Array }
-  | { kind: 'facts' }
+  | { kind: 'facts' | 'traffic' }
+  /** Asked of the laptop: does the local program behind a TCP port of the agent listen? */
+  | { kind: 'listening'; port: number }
   | Accepted
 
 /** How a request was answered. */
@@ -74,6 +78,10 @@ export function encodeRequest(request: Request): Uint8Array {
       return Buffer.concat([Uint8Array.of(RESOLVE), request.message])
     case 'facts':
       return Uint8Array.of(FACTS)
+    case 'traffic':
+      return Uint8Array.of(TRAFFIC)
+    case 'listening':
+      return Uint8Array.of(LISTENING, request.port >> 8, request.port & 0xff)
     case 'accepted':
       return encodeAccepted(request)
   }
@@ -91,6 +99,10 @@ export function decodeRequest(bytes: Uint8Array): Request | undefined {
       return { kind: 'resolve', message: Uint8Array.from(bytes.subarray(1)) }
     case FACTS:
       return { kind: 'facts' }
+    case TRAFFIC:
+      return { kind: 'traffic' }
+    case LISTENING:
+      return decodeListening(bytes)
     case ACCEPTED:
       return decodeAccepted(bytes)
     default:
@@ -127,6 +139,11 @@ function decodeTarget(kind: 'dial' | 'datagrams', bytes: Uint8Array): Request | 
   const port = (bytes[1]! << 8) | bytes[2]!
   const host = new TextDecoder('utf-8').decode(bytes.subarray(3))
   return port === 0 || host.includes('\0') ? undefined : { kind, host, port }
+}
+
+function decodeListening(bytes: Uint8Array): Request | undefined {
+  const port = (bytes[1]! << 8) | bytes[2]!
+  return bytes.length !== 3 || port === 0 ? undefined : { kind: 'listening', port }
 }
 
 function encodeAccepted({ network, port, source, sourcePort, destination }: Accepted): Uint8Array {

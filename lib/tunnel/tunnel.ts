@@ -99,10 +99,34 @@ export class Tunnel {
     return await answer(stream, 'the DNS of the cluster', RESOLVE_MS, options.signal)
   }
 
+  /** A port of the loopback of the agent's pod that speaks `traffic.ts` until `close`. */
+  async traffic(): Promise<{ port: number; close(): void }> {
+    const stream = this.#session.open(encodeRequest({ kind: 'traffic' }))
+    await opened(stream, 'traffic of the agent', FACTS_MS, undefined)
+    const [high = 0, low = 0] = await take(stream, 2)
+    return { port: (high << 8) | low, close: () => stream.destroy() }
+  }
+
   async facts(): Promise<AgentFacts> {
     const stream = this.#session.open(encodeRequest({ kind: 'facts' }))
     const bytes = await answer(stream, 'the agent', FACTS_MS, undefined)
     return JSON.parse(new TextDecoder().decode(bytes)) as AgentFacts
+  }
+}
+
+/** Exactly `length` bytes off the stream. */
+async function take(stream: MuxStream, length: number): Promise<Uint8Array> {
+  for (;;) {
+    const bytes = stream.read(length) as Uint8Array | null
+    if (bytes?.length === length) return bytes
+    if (bytes !== null || stream.destroyed) throw new TunnelError('closed', 'the answer of the agent is too short')
+    await new Promise<void>(resolve => {
+      const woken = (): void => {
+        stream.off('readable', woken).off('close', woken)
+        resolve()
+      }
+      stream.on('readable', woken).on('close', woken)
+    })
   }
 }
 
@@ -177,7 +201,8 @@ function goneError(error: unknown, what: string): TunnelError {
   return new TunnelError(reason, `${what}: ${error instanceof Error ? error.message : 'the tunnel is closed'}`)
 }
 
-function reasonOf(verdict: Verdict): TunnelReason {
+/** What an answer means for the one who has asked. */
+export function reasonOf(verdict: Verdict): TunnelReason {
   switch (verdict) {
     case 'opened':
       return 'closed'

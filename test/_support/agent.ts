@@ -16,6 +16,7 @@ export interface AgentProcess {
   child: ChildProcess
   port: number
   /** PEM. */
+  publicKey: string
   privateKey: string
   /** Lines of its log so far. */
   log: string[]
@@ -59,6 +60,7 @@ export async function startAgent(env: Record<string, string> = {}, node = proces
   return {
     child,
     port,
+    publicKey,
     privateKey,
     log,
     async dial() {
@@ -75,12 +77,20 @@ export async function startAgent(env: Record<string, string> = {}, node = proces
   }
 }
 
+let carriers = 0
+/** Of the carrier that is dialled next: more than all before. */
+export function nextNumber(): number {
+  carriers += 1
+  return carriers
+}
+
 /** `onStream`: for what the agent opens; by default nothing may come in. */
 export async function tunnelTo(
   agent: AgentProcess,
   onStream: MuxSessionOptions['onStream'] = stream => stream.reset('refused')
 ): Promise<{ tunnel: Tunnel; session: MuxSession; carrier: Duplex; instance: string }> {
-  const { carrier, instance } = await clientHandshake(await agent.dial(), { privateKey: agent.privateKey })
+  const { privateKey } = agent
+  const { carrier, instance } = await clientHandshake(await agent.dial(), { privateKey, number: nextNumber })
   const session = new MuxSession(carrier, { role: 'client', onStream })
   return { tunnel: new Tunnel(session), session, carrier, instance }
 }

@@ -90,7 +90,7 @@ test('random ends: whatever is destroyed, reset or ended when, no stream and no 
       }
       await Promise.all(streams.map(async stream => stream.closed || (await once(stream, 'close').catch(() => {}))))
       // The agent hears of the last ones a moment later.
-      for (let i = 0; i < 100 && agent.stats.streams > 0; i++) await new Promise(resolve => setTimeout(resolve, 5))
+      for (let i = 0; i < 1_000 && agent.stats.streams > 0; i++) await new Promise(resolve => setTimeout(resolve, 5))
       const left = client.stats.streams + agent.stats.streams + client.stats.promisedBytes + agent.stats.promisedBytes
       const alive = client.stats.sentBytes > 0 && !(await Promise.race([client.closed, Promise.resolve(false)]))
       await close()

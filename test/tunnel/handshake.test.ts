@@ -31,6 +31,37 @@ test('both sides end up with a carrier that begins where the handshake ended', a
   t.is(b, 'and the other way')
 })
 
+test('a session is resumed: each side tells what it has received, and the session is named', async t => {
+  const [near, far] = choppyPair(() => 7)
+  const received = 2 ** 40 + 5
+  const [client, agent] = await Promise.all([
+    clientHandshake(near, {
+      privateKey,
+      number: () => 8,
+      resume: id => (id === 'ab'.repeat(16) ? { sessionId: Buffer.alloc(16, 3), received } : undefined)
+    }),
+    agentHandshake(far, {
+      publicKey,
+      instance,
+      admit: ({ sessionId, number, resume }) =>
+        sessionId === '03'.repeat(16) && number === 8 && resume === received ? 77 : 'gone'
+    })
+  ])
+  t.is(client.resumed, 77)
+  t.is(agent.resume, received)
+})
+
+test('a session that is not known, and a carrier that was overtaken, are told as such', async t => {
+  for (const reason of ['gone', 'late'] as const) {
+    const [near, far] = plainPair()
+    const reasons = await Promise.all([
+      reasonOf(clientHandshake(near, { privateKey, resume: () => ({ sessionId: Buffer.alloc(16), received: 5 }) })),
+      reasonOf(agentHandshake(far, { publicKey, instance, admit: () => reason }))
+    ])
+    t.deepEqual(reasons, [reason, reason])
+  }
+})
+
 test('bytes that come right behind the handshake are not lost', async t => {
   const [near, far] = plainPair()
   const agent = agentHandshake(far, { publicKey, instance }).then(({ carrier }) => carrier.write('already talking'))
@@ -82,7 +113,7 @@ test('another version: told as such to both', async t => {
   const [other, agent] = plainPair()
   const own = Buffer.alloc(64)
   own.write('ktclient')
-  own.writeUInt16BE(2, 8)
+  own.writeUInt16BE(9, 8)
   other.write(own)
   t.is(await reasonOf(agentHandshake(agent, { publicKey, instance })), 'version')
 })
@@ -102,12 +133,12 @@ test('silence and a carrier that ends', async t => {
 
 test('whatever a stranger says, the agent says no', async t => {
   await fc.assert(
-    fc.asyncProperty(fc.uint8Array({ minLength: 128, maxLength: 200 }), fc.boolean(), async (bytes, polite) => {
+    fc.asyncProperty(fc.uint8Array({ minLength: 136, maxLength: 200 }), fc.boolean(), async (bytes, polite) => {
       const [near, far] = plainPair()
       near.on('error', () => {}).resume()
       if (polite) {
         bytes.set(Buffer.from('ktclient'))
-        bytes.set([0, 1], 8)
+        bytes.set([0, 2], 8)
       }
       near.write(bytes)
       const reason = await reasonOf(agentHandshake(far, { publicKey, instance }))

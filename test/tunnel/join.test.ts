@@ -23,6 +23,20 @@ duplexTests(
   { halfClose: true, reset: false, unreadBytes: 6 * 16_384 + 131_072 }
 )
 
+test('an end that came before joining is passed on', async t => {
+  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1')
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  await once(server, 'listening')
+  connect((server.address() as AddressInfo).port, '127.0.0.1').end()
+  const [socket] = await accepted
+  if (!socket.readableEnded) await once(socket, 'end')
+  const [far, right] = duplexPair()
+  join(socket, right)
+  t.is(String(await bytesOf(far)), '')
+  socket.destroy()
+  server.close()
+})
+
 test('the error of one destroys the other, with the same error', async t => {
   const { left, right } = joined()
   const error = once(right, 'error')

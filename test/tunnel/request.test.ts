@@ -47,6 +47,16 @@ test('who has come to the agent survives encoding', t => {
   })
 })
 
+test('a question about a port survives encoding', t => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 65_535 }), port => {
+      const request = { kind: 'listening' as const, port }
+      return JSON.stringify(decodeRequest(encodeRequest(request))) === JSON.stringify(request)
+    })
+  )
+  t.deepEqual(encodeRequest({ kind: 'listening', port: 80 }), Uint8Array.of(6, 0, 80))
+})
+
 test('a DNS message survives, and does not share memory', t => {
   const message = Buffer.alloc(40, 7)
   const encoded = encodeRequest({ kind: 'resolve', message })
@@ -70,6 +80,9 @@ test('what is not a request is undefined', t => {
     [5, 6, 0, 0, 0, 1, 2, 0x3a, 0x3a, 0x3a, 0x3a], // port 0
     [5, 6, 0, 80, 0, 1, 200, 0x3a, 0x3a, 0x3a, 0x3a], // longer than there is
     [5, 6, 0, 80, 0, 1, 2, 0x3a, 0x0a, 0x3a, 0x3a], // a line feed in an address
+    [6, 0],
+    [6, 0, 0], // port 0
+    [6, 0, 80, 1],
     [77]
   ]) {
     t.is(decodeRequest(Uint8Array.from(bytes)), undefined, bytes.join(' '))

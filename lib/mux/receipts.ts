@@ -1,0 +1,36 @@
+// spec.md, "What is on the way": how many bytes of frames have come, and when the peer is told.
+import { ACK, setU64 } from './frame.ts'
+import type { Gather } from './gather.ts'
+
+/** An ACK is due from so many unacknowledged bytes on, when ACK_MS have passed since the last; and at once from ACK_NOW_BYTES on. */
+const ACK_BYTES = 16_384
+const ACK_NOW_BYTES = 524_288
+const ACK_MS = 2
+
+export class Receipts {
+  /** Bytes of frames that have come since the session began, headers included. */
+  received = 0
+  #told = 0
+  #toldAt = 0
+
+  /** When the next ACK becomes due by the passing of time. */
+  get deadline(): number {
+    return this.received - this.#told < ACK_BYTES ? Number.POSITIVE_INFINITY : this.#toldAt + ACK_MS
+  }
+
+  /** An ACK into `gather` if one is due. */
+  transmit(gather: Gather, now: number): void {
+    const untold = this.received - this.#told
+    if (untold < ACK_BYTES || (untold < ACK_NOW_BYTES && now - this.#toldAt < ACK_MS)) return
+    gather.header(ACK, 8, 0)
+    const { slab, at } = gather.reserve(8)
+    setU64(slab, at, this.received)
+    this.told(now)
+  }
+
+  /** The peer knows what has come: by an ACK, or by the handshake of a new carrier. */
+  told(now: number): void {
+    this.#told = this.received
+    this.#toldAt = now
+  }
+}
