@@ -14,6 +14,7 @@ import { readStatus, refused, statusOf, unreachable } from './api-error.ts'
 import type { Credentials } from './credentials.ts'
 import { dial, type Target } from './dial.ts'
 import { METHODS, pathOf, type Request } from './resource.ts'
+import { Troubles } from './troubles.ts'
 
 /** Requests at once beside the watches, which have connections of their own: enough for a start, a TLS handshake each. */
 const CONNECTIONS_MAX = 8
@@ -50,6 +51,8 @@ export class Api {
   readonly #user: string
   readonly #agent: DialingAgent
   readonly #watches: DialingAgent
+  /** Watches that fail. */
+  readonly troubles = new Troubles()
 
   constructor(target: Target, credentials: Credentials, user: string) {
     this.#target = target

@@ -59,6 +59,11 @@ export abstract class CarrierStream extends Duplex {
     if (rest.length > 0) this.#received(rest)
   }
 
+  /** The address of this computer that it uses. */
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress
+  }
+
   /** A part of a message has come; `first` is true for the part that begins it. */
   protected abstract message(bytes: Uint8Array, first: boolean): void
   /** All headers of a message with `length` bytes of data to follow: at most HEADER_MAX_BYTES. */

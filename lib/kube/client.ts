@@ -3,6 +3,7 @@
 import type {
   KubeConfig,
   V1ConfigMap,
+  V1Deployment,
   V1EndpointSlice,
   V1Namespace,
   V1Node,
@@ -14,16 +15,18 @@ import { KtError } from '../errors.ts'
 import { Api } from './api.ts'
 import { statusOf } from './api-error.ts'
 import { Credentials, type Identity, type LegacyProvider } from './credentials.ts'
-import { dial, type Target } from './dial.ts'
+import { dialBulk, type Target } from './dial.ts'
 import { type Kubeconfig, readKubeconfig } from './kubeconfig.ts'
 import { proxyFor } from './proxy.ts'
 import { NAMESPACES } from './resource.ts'
+import type { PodWishes } from './shadow-manifest.ts'
 
 /** An object as it comes over the wire: dates are strings. */
 export type Wire<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Wire<T[K]> } : T
 export type Pod = Wire<V1Pod>
 export type ConfigMap = Wire<V1ConfigMap>
 export type Service = Wire<V1Service>
+export type Deployment = Wire<V1Deployment>
 export type EndpointSlice = Wire<V1EndpointSlice>
 export type Namespace = Wire<V1Namespace>
 export type Node = Wire<V1Node>
@@ -40,8 +43,12 @@ export interface Cluster {
   readonly user: string
   readonly api: Api
   readonly credentials: Credentials
-  /** A fresh connection to the API server, for an upgrade. */
-  dial(identity: Identity, signal?: AbortSignal): ReturnType<typeof dial>
+  /** What is wanted of pods that are made there. */
+  readonly pods: PodWishes
+  /** A port-forward that is older is replaced, ms; undefined: whoever holds it knows best. */
+  readonly carrierMaxAgeMs: number | undefined
+  /** A fresh connection to the API server, for an upgrade. A chunk is valid during its 'data' event only. */
+  dial(identity: Identity, signal?: AbortSignal): ReturnType<typeof dialBulk>
   /** Close idle connections; running requests end as they would. */
   close(): void
 }
@@ -50,6 +57,8 @@ export interface LoadOptions {
   kubeconfig?: string | undefined
   context?: string | undefined
   namespace?: string | undefined
+  pod?: PodWishes | undefined
+  carrierMaxAgeMs?: number | undefined
 }
 
 /** Read the kubeconfig and make sure that the API server answers, knows us, and has the namespace. Throws KtError. */
@@ -67,7 +76,9 @@ export async function loadCluster(options: LoadOptions, signal?: AbortSignal): P
     user: config.userName,
     api,
     credentials,
-    dial: (identity, stop) => dial(target, identity, stop),
+    pods: options.pod ?? {},
+    carrierMaxAgeMs: options.carrierMaxAgeMs,
+    dial: (identity, stop) => dialBulk(target, identity, stop),
     close: () => api.close()
   }
   await checkNamespace(cluster, signal)

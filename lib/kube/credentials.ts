@@ -60,7 +60,7 @@ export class Credentials {
   /** The file wins over the literal token, and the last good reading over a failed one (client-go's rules). */
   #tokenOf(user: UserConfig): string | undefined {
     if (!user.tokenFile) return user.token || undefined
-    const now = Date.now()
+    const now = performance.now() // the wall clock may jump
     if (this.#token === undefined || now - this.#token.readAt > TOKEN_FILE_MS) {
       try {
         this.#token = { text: readFileSync(user.tokenFile, 'utf8').trim(), readAt: now }

@@ -12,7 +12,9 @@ const PAGE = 500
 const WATCH_SECONDS = [300, 600] as const
 /** Between attempts after a failure: doubles from first to last, each spread by half to keep many clients apart. */
 const BACKOFF_FIRST_MS = 250
-const BACKOFF_LAST_MS = 30_000
+const BACKOFF_LAST_MS = 10_000
+/** Failures in a row from which on somebody should know: one is an API server that restarts, or a proxy that ends long connections. */
+const TROUBLE_FAILURES = 3
 /** A watch that ran this long was a good one: the next failure starts at the first back-off again. */
 const HEALTHY_MS = 5_000
 /** One event is one object; etcd takes 1.5 MiB. */
@@ -102,14 +104,23 @@ class ObjectWatch<T extends Watched> {
           failures++ // an end without an error, but far too early
         else failures = 0
       } catch (error) {
-        if (signal.aborted) return
+        if (signal.aborted) break
         if (statusOf(error) === 410) this.#version = '' // our version is too old for the server: list again
         if (performance.now() - began >= HEALTHY_MS) failures = 0
         failures++
         if (statusOf(error) !== 410) onTrouble?.(error as Error)
+        if (failures >= TROUBLE_FAILURES)
+          this.#api.troubles.begin(this, `${this.#name} are not seen changing: ${(error as Error).message}`)
       }
       if (failures > 0) await this.#pause(failures)
     }
+    this.#api.troubles.end(this)
+  }
+
+  /** `services in namespace demo`, for people. */
+  get #name(): string {
+    const { resource, namespace } = this.#options
+    return namespace === undefined ? resource.resource : `${resource.resource} in namespace ${namespace}`
   }
 
   async #pause(failures: number): Promise<void> {
@@ -130,6 +141,7 @@ class ObjectWatch<T extends Watched> {
       },
       signal
     )
+    this.#api.troubles.end(this)
     response.setEncoding('utf8')
     let rest = ''
     for await (const chunk of response as AsyncIterable<string>) {
