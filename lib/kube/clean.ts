@@ -2,9 +2,12 @@
 import { unavailable } from './api.ts'
 import type { Cluster } from './client.ts'
 import { deleteService } from './exchange.ts'
+import { LOCK_ANNOTATION } from './exchange-plan.ts'
+import { describeSilent, removeParticipant, type SilentParticipant, silentParticipants } from './mesh-recover.ts'
 import { CONTROL_LABEL, HEARTBEAT_ANNOTATION, stuntmanName } from './names.ts'
 import { ownerOf } from './owner.ts'
-import { changedServices, configOf, type Remains, recoverService, removePod } from './recover.ts'
+import { changedServices, configOf, findRemains, type Remains, recoverService, servicesBehind } from './recover.ts'
+import { removePod } from './remove-pod.ts'
 import { CONFIG_MAPS } from './resource.ts'
 
 interface Made {
@@ -24,6 +27,8 @@ export interface Expired {
   pods: string[]
   helpers: string[]
   configMaps: string[]
+  /** Of meshes that others keep alive. */
+  participants: SilentParticipant[]
 }
 
 /** Everything whose last heartbeat, or else whose creation, is older than `seconds` at `now` (ms since the epoch). Pure. */
@@ -32,19 +37,26 @@ export function findExpired(remains: Remains, seconds: number, now: number = Dat
   const made = remains.services.filter(({ metadata }) => metadata?.labels?.[CONTROL_LABEL] === 'kt')
   const changed = changedServices(remains)
   const services = changed.filter(name => {
-    const others = [...remains.pods, ...made].filter(
-      object =>
-        object.metadata?.name === stuntmanName(name) ||
-        configOf(object, 'service') === name ||
-        /^(exchange-[a-z]{5}|mesh-.+|router)$/.test(object.metadata?.name?.split(`${name}-kt-`)[1] ?? '-')
-    )
+    const others = [
+      ...remains.pods.filter(pod => servicesBehind(pod, remains.services).includes(name)),
+      ...[...remains.pods, ...made].filter(
+        object =>
+          object.metadata?.name === stuntmanName(name) ||
+          configOf(object, 'service') === name ||
+          /^(exchange-[a-z]{5}|mesh-.+|router)$/.test(object.metadata?.name?.split(`${name}-kt-`)[1] ?? '-')
+      )
+    ]
     // Whoever keeps any part of it alive keeps it all; without parts there is only what the service itself says.
     const service = remains.services.find(({ metadata }) => metadata?.name === name)
     const parts = others.length > 0 || service === undefined ? others : [service]
     return parts.every(silent)
   })
   // Parts of an exchange go with it or not at all.
+  const served = new Set(
+    remains.pods.filter(pod => servicesBehind(pod, remains.services).length > 0).map(({ metadata }) => metadata?.name)
+  )
   const taken = (object: Made): boolean =>
+    served.has(object.metadata?.name) ||
     changed.some(
       name => (object.metadata?.name ?? '').startsWith(`${name}-kt-`) || configOf(object, 'service') === name
     )
@@ -55,7 +67,8 @@ export function findExpired(remains: Remains, seconds: number, now: number = Dat
     services,
     pods,
     helpers: names(made),
-    configMaps: names(remains.configMaps).filter(name => !remains.pods.some(pod => pod.metadata?.name === name))
+    configMaps: names(remains.configMaps).filter(name => !remains.pods.some(pod => pod.metadata?.name === name)),
+    participants: silentParticipants(remains, seconds)
   }
 }
 
@@ -67,7 +80,12 @@ export async function removeExpired(
   signal?: AbortSignal
 ): Promise<string[]> {
   const done: string[] = []
-  for (const name of expired.services) done.push(...(await recoverService(cluster, name, remains, signal)))
+  for (const [i, name] of expired.services.entries()) {
+    // Looked at anew: one exchange may have taken several services, which go back together.
+    const now = i === 0 ? remains : await findRemains(cluster, signal)
+    done.push(...(await recoverService(cluster, name, now, signal)))
+  }
+  for (const participant of expired.participants) done.push(...(await removeParticipant(cluster, participant)))
   for (const name of expired.helpers) {
     await deleteService(cluster, name)
     done.push(`Service ${name} removed`)
@@ -84,8 +102,9 @@ export async function removeExpired(
 }
 
 /** One line for each thing of `expired`. */
-export function describeExpired({ services, helpers, pods, configMaps }: Expired): string[] {
+export function describeExpired({ services, helpers, pods, configMaps, participants }: Expired): string[] {
   return [
+    ...participants.map(participant => `${describeSilent(participant)} would be removed`),
     ...services.map(name => `service ${name} would be put back`),
     ...helpers.map(name => `service ${name} would be removed`),
     ...pods.map(name => `pod ${name} would be removed`),
@@ -96,6 +115,9 @@ export function describeExpired({ services, helpers, pods, configMaps }: Expired
 /** Seconds since the last sign of life. */
 function silence({ metadata }: Made, now: number): number {
   if (metadata?.annotations?.[HEARTBEAT_ANNOTATION] !== undefined) return ownerOf(metadata.annotations).silentSeconds
+  // kt-connect writes the time there before it has made anything, and takes it away at the end of its start.
+  const locked = Number(metadata?.annotations?.[LOCK_ANNOTATION])
+  if (locked > 0) return now / 1000 - locked
   const created = Date.parse(metadata?.creationTimestamp ?? '')
   return Number.isNaN(created) ? Number.POSITIVE_INFINITY : (now - created) / 1000
 }

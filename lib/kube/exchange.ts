@@ -13,11 +13,13 @@ import {
   restorePatch,
   type SelectorMode
 } from './exchange-plan.ts'
+import { demandNotMeshed } from './mesh-service.ts'
 import {
   CONFIG_ANNOTATION,
   CONTROL_LABEL,
   EXCHANGE_KEY,
   HEARTBEAT_ANNOTATION,
+  MESH_KEY,
   ROLE_LABEL,
   randomSuffix,
   stuntmanName
@@ -48,12 +50,40 @@ export interface Diverting {
 export async function holderOf(cluster: Cluster, service: Service, signal?: AbortSignal): Promise<Owner | undefined> {
   const stuntman = await getService(cluster, stuntmanName(service.metadata?.name ?? ''), signal)
   // Made first and removed last: the stuntman alone is somebody who is just beginning, or what he left.
-  if (exchangeState(service).kind === 'plain')
-    return stuntman === undefined ? undefined : ownerOf(stuntman.metadata?.annotations)
+  const { kind } = exchangeState(service)
+  if (kind === 'plain') {
+    const [shadow] = stuntman === undefined ? await shadowsBehind(cluster, service, 'shadow-exchange', signal) : []
+    const made = stuntman ?? shadow
+    return made === undefined ? undefined : ownerOf(made.metadata?.annotations)
+  }
+  if (kind === 'kt-connect') {
+    const [shadow] = await shadowsBehind(cluster, service, undefined, signal)
+    return ownerOf({ ...shadow?.metadata?.annotations, ...service.metadata?.annotations })
+  }
   // The Service says who, its stuntman how long ago: a heartbeat there does not touch the user's object.
   const { silentSeconds } = ownerOf(stuntman?.metadata?.annotations)
   return { ...ownerOf(service.metadata?.annotations), silentSeconds }
 }
+
+/** Pods of kt or kt-connect that the service selects: also where it has not been changed, by kt-connect's scaling, or when another service leads to the same workload. */
+async function shadowsBehind(
+  { api, namespace }: Cluster,
+  service: Service,
+  role: string | undefined,
+  signal?: AbortSignal
+): Promise<Pod[]> {
+  const selector = originalSelector(service)
+  if (Object.keys(selector).length === 0) return []
+  const labels = { ...selector, [CONTROL_LABEL]: 'kt', ...(role === undefined ? {} : { [ROLE_LABEL]: role }) }
+  const query = { labelSelector: labelQuery(labels) }
+  const { items } = await api.call<{ items: Pod[] }>({ ...PODS, verb: 'list', namespace, query }, signal)
+  return items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+}
+
+const labelQuery = (labels: Record<string, string>): string =>
+  Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',')
 
 /** May this exchange begin? Throws KtError with whoever is in the way; true when something stale has to be undone first. */
 export async function demandFree(
@@ -63,11 +93,9 @@ export async function demandFree(
 ): Promise<boolean> {
   const holder = await holderOf(cluster, service, signal)
   if (holder === undefined) return false
+  await demandNotMeshed(cluster, service, signal)
+  demandNotKtConnect(service, holder)
   const name = service.metadata?.name ?? ''
-  if (exchangeState(service).kind === 'kt-connect')
-    throw new KtError('KT_CONFLICT', `service '${name}' is held by kt-connect (${holder.user})`, {
-      hint: `ask them to end it; kt recover ${name} puts the service back from kt-connect's own annotations`
-    })
   if (isOurs(holder) && !lives(holder.process)) return true // our own, left by a process that is dead
   if (takeover && holder.silentSeconds >= SILENT_SECONDS) return true
   throw new KtError('KT_CONFLICT', `service '${name}' is already exchanged by ${describeOwner(holder)}`, {
@@ -77,8 +105,24 @@ export async function demandFree(
   })
 }
 
+/** Throws KT_CONFLICT for what kt-connect holds, or was about to change when it ended. */
+export function demandNotKtConnect(service: Service, holder: Owner): void {
+  const { kind } = exchangeState(service)
+  // Only kt names its process; a service that is as it was may still have kt-connect's helpers or a pod of its behind it.
+  if (kind !== 'kt-connect' && (kind !== 'plain' || holder.process !== '')) return
+  const name = service.metadata?.name ?? ''
+  throw new KtError('KT_CONFLICT', `service '${name}' is held by kt-connect (${holder.user})`, {
+    hint: `ask them to end it; kt recover ${name} puts the service back from kt-connect's own annotations`
+  })
+}
+
 /** Look at everything that decides how the service is diverted. Throws KtError for a service that cannot be. */
-export async function planDiversion(cluster: Cluster, service: Service, signal?: AbortSignal): Promise<Diverting> {
+export async function planDiversion(
+  cluster: Cluster,
+  service: Service,
+  signal?: AbortSignal,
+  shadow: { adoptable?: boolean } = {}
+): Promise<Diverting> {
   const { api, namespace } = cluster
   const name = service.metadata?.name ?? ''
   if (service.spec?.type === 'ExternalName')
@@ -88,19 +132,19 @@ export async function planDiversion(cluster: Cluster, service: Service, signal?:
   const selector = originalSelector(service)
   if (Object.keys(selector).length === 0)
     throw new KtError('KT_USAGE', `service ${name} has no selector: its endpoints are set by hand`, {
-      hint: 'kt exchange works by the selector; give the service one, or preview beside it'
+      hint: 'kt works by the selector; give the service one, or preview beside it'
     })
-  const labelSelector = Object.entries(selector)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',')
+  const labelSelector = labelQuery(selector)
   const [pods, services] = await Promise.all([
     api.call<{ items: Pod[] }>({ ...PODS, verb: 'list', namespace, query: { labelSelector } }, signal),
     api.call<{ items: Service[] }>({ ...SERVICES, verb: 'list', namespace }, signal)
   ])
-  const own = pods.items.filter(pod => pod.metadata?.labels?.[CONTROL_LABEL] !== 'kt')
+  const own = pods.items.filter(
+    ({ metadata }) => metadata?.labels?.[CONTROL_LABEL] !== 'kt' && metadata?.labels?.[MESH_KEY] === undefined
+  )
   return {
     service: name,
-    ...chooseMode(service, own, services.items),
+    ...chooseMode(service, own, services.items, shadow),
     selector,
     token: randomSuffix(),
     headless: service.spec?.clusterIP === 'None',
@@ -110,12 +154,13 @@ export async function planDiversion(cluster: Cluster, service: Service, signal?:
 
 /**
  * `<svc>-kt-stuntman`: a headless service with the original selector, by which the agent finds the original pods. Not to be
- * interrupted: who does not wait for the answer does not know what to remove.
+ * interrupted: who does not wait for the answer does not know what to remove. `config` are further fields of its `kt-config`.
  */
 export async function createStuntman(
   { api, namespace }: Cluster,
   service: Service,
-  annotations: Record<string, string>
+  annotations: Record<string, string>,
+  config = ''
 ): Promise<string> {
   const original = service.metadata?.name ?? ''
   const name = stuntmanName(original)
@@ -126,7 +171,7 @@ export async function createStuntman(
     metadata: {
       name,
       labels: { [CONTROL_LABEL]: 'kt', [ROLE_LABEL]: 'stuntman' },
-      annotations: { ...annotations, [CONFIG_ANNOTATION]: `service=${original}` }
+      annotations: { ...annotations, [CONFIG_ANNOTATION]: joinFields(`service=${original}`, config) }
     },
     spec: {
       clusterIP: 'None',
@@ -139,9 +184,24 @@ export async function createStuntman(
   }
   await api.call({ ...SERVICES, verb: 'create', namespace, body }).catch((cause: unknown) => {
     if (statusOf(cause) !== 409) throw cause
-    throw new KtError('KT_CONFLICT', `somebody else has just begun to exchange service '${original}'`, { cause })
+    throw new KtError('KT_CONFLICT', `somebody else has just begun to exchange or mesh service '${original}'`, {
+      cause
+    })
   })
   return name
+}
+
+const joinFields = (...fields: string[]): string => fields.filter(field => field !== '').join(',')
+
+/** Is the stuntman still ours, and nobody else's who has taken the service over? `process` as in our owner annotations. */
+export async function holdsStuntman(cluster: Cluster, name: string, process: string): Promise<boolean> {
+  const stuntman = await getService(cluster, name)
+  return stuntman !== undefined && ownerOf(stuntman.metadata?.annotations).process === process
+}
+
+/** Delete the stuntman, except that of somebody else who has taken the service over. */
+export async function deleteStuntman(cluster: Cluster, name: string, process: string): Promise<void> {
+  if (await holdsStuntman(cluster, name, process)) await deleteService(cluster, name)
 }
 
 /** Tell the cluster that the exchange is alive. */
@@ -226,13 +286,18 @@ export async function retireShadows(
 ): Promise<void> {
   const labels = Object.fromEntries(Object.keys(selector).map(key => [key, null]))
   if (mode === 'narrow') await labelShadows(cluster, token, labels)
+  await settled()
+}
+
+/** Every node has heard of the endpoints as they are now. */
+export async function settled(): Promise<void> {
   await sleep(SETTLE_MS)
 }
 
 /** The diversion follows a selector that somebody has changed meanwhile: the stuntman learns it. */
 export async function followSelector(
   { api, namespace }: Cluster,
-  { service, selector }: Diverting,
+  { service, selector }: Pick<Diverting, 'service' | 'selector'>,
   wanted: Record<string, string>
 ): Promise<void> {
   const gone = Object.fromEntries(Object.keys(selector).map(key => [key, null]))

@@ -39,6 +39,8 @@ export interface CarriedPort {
 
 const LOCALHOST = '127.0.0.1'
 const PORT_MAX = 65_535
+/** Below, listening needs root. */
+const FIRST_UNPRIVILEGED_PORT = 1024
 /** A port's name (IANA service name), as Kubernetes takes it. */
 const PORT_NAME = /^(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i
 
@@ -102,6 +104,11 @@ export function describePorts(ports: readonly ServicePort[]): string {
   return ports.map(describePort).join(', ')
 }
 
+/** What `--expose` may be for a port: a local one that needs no root. */
+export function exampleExpose({ port, network }: ServicePort): string {
+  return `${port < FIRST_UNPRIVILEGED_PORT ? port + 8000 : port}:${port}${network === 'udp' ? '/udp' : ''}`
+}
+
 function describePort({ name, port, network, targetPort }: ServicePort): string {
   const target = targetPort === port ? '' : ` → ${targetPort}`
   return `${name === '' ? '' : `${name} `}${port}${network === 'udp' ? '/udp' : ''}${target}`
@@ -156,6 +163,27 @@ function findPort(service: string, ports: readonly ServicePort[], { remote, port
       ? `for its ${network === 'udp' ? 'TCP' : 'UDP'} port write --expose ${port}:${remote}${network === 'udp' ? '' : '/udp'}`
       : `write --expose ${port}:${ports[0]?.port ?? 'PORT'}${ports[0]?.network === 'udp' ? '/udp' : ''} to lead the service's port to your ${port}`
   })
+}
+
+/** Ports of one pod: any number, or a name that one of its containers has given. Throws KT_USAGE with those that it declares. */
+export function podPorts({ metadata, spec }: Pod, exposed: readonly Expose[]): CarriedPort[] {
+  const declared = (spec?.containers ?? []).flatMap(({ ports = [] }) => ports)
+  const words = declared.map(p => `${p.name ?? ''} ${p.containerPort}${p.protocol === 'UDP' ? '/udp' : ''}`.trim())
+  const has = words.length === 0 ? 'it declares none' : `it declares: ${words.join(', ')}`
+  if (exposed.length === 0)
+    throw new KtError('KT_USAGE', `--expose is missing; pod ${metadata?.name}: ${has}`, {
+      hint: 'write --expose LOCAL:PORT'
+    })
+  return previewPorts(
+    exposed.map(expose => {
+      const named = declared.find(
+        p => p.name === expose.remote && (p.protocol ?? 'TCP').toLowerCase() === expose.network
+      )
+      if (named === undefined && portNumber(expose.remote) === undefined)
+        throw new KtError('KT_USAGE', `pod ${metadata?.name} has no port named "${expose.remote}"; ${has}`)
+      return { ...expose, remote: String(named?.containerPort ?? expose.remote) }
+    })
+  )
 }
 
 /** Ports of a new service: as typed, `remote` must be a number. Throws KT_USAGE. */

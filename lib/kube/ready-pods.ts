@@ -38,7 +38,8 @@ export async function watchReadyPods(
   }
 }
 
-function isReady({ metadata, status }: Pod): boolean {
+/** Ready, not on its way out, and with an address: a Service sends to it. */
+export function isReady({ metadata, status }: Pod): boolean {
   const ready = status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')
   return ready === true && metadata?.deletionTimestamp === undefined && status?.podIP !== undefined
 }

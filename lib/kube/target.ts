@@ -47,7 +47,7 @@ export function demandSelectorTarget({ kind, name }: Target): void {
   if (kind !== 'pod') return
   throw usage(
     `pod/${name} has no selector: a single pod cannot be exchanged`,
-    'name the service in front of it: kt exchange SERVICE --expose PORTS'
+    'name the service in front of it, or, for a port at which nothing in the pod listens: --mode ephemeral'
   )
 }
 
