@@ -1,39 +1,50 @@
 // Ports of this pod at which others in the cluster come in: for the laptop, and for the originals when it is not there.
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MuxSession } from '../lib/mux/session.ts'
+import type { MuxStream } from '../lib/mux/stream.ts'
 import type { ExposeConfig, ExposePort } from '../lib/tunnel/expose.ts'
 import { encodeRequest } from '../lib/tunnel/request.ts'
 import { canonical, ownAddresses } from './address.ts'
 import { Flows } from './flows.ts'
 import { Laptop } from './laptop.ts'
-import { offer } from './offer.ts'
+import { Listener } from './listener.ts'
+import { Offer } from './offer.ts'
 import { Originals } from './originals.ts'
 
 /** The laptop is given this long to answer, seconds: it asks a program on its own computer, so this is the way to it. */
 const GRACE_SECONDS = 3
+/** A laptop that has lost its carrier may be back within this, ms; then those whom it has not answered are given to the originals. */
+const ABSENT_MS = 1_000
 /** Connections at a time over all ports: with as many flows, all the streams of a session. */
 const MAX_CONNECTIONS = 4_096
-/** Connections that the kernel may hold for us, as far as the node allows it (somaxconn). */
-const BACKLOG = 4_096
-const KEEP_ALIVE_MS = 60_000
-const SOCKET_BYTES = 131_072
 /** When the pod is removed, the cluster may need this long to stop sending callers here, ms. */
 const LINGER_MS = 1_000
 /** Callers who are being served may finish within this, ms: less than the pod's grace of 5 s. */
 const DRAIN_MS = 4_000
 const DRAIN_LOOK_MS = 50
 
+interface TcpDoor {
+  port: ExposePort
+  listener: Listener
+  /** By which the laptop tells whether its program listens. */
+  asked?: MuxStream
+}
+
 export class Exposure {
   readonly #config: ExposeConfig
   readonly #laptop = new Laptop()
   readonly #originals: Originals
-  readonly #servers: Server[] = []
+  readonly #doors: TcpDoor[] = []
   readonly #udpSockets: UdpSocket[] = []
   readonly #flows: Flows[] = []
   readonly #connections = new Set<Socket>()
+  /** Those whose laptop has not answered yet. */
+  readonly #undecided = new Map<Socket, Offer>()
+  #absent: NodeJS.Timeout | undefined
+  #leaving: boolean = false
 
   constructor(config: ExposeConfig) {
     this.#config = config
@@ -50,35 +61,57 @@ export class Exposure {
     await Promise.all(this.#config.ports.map(port => (port.network === 'tcp' ? this.#tcp(port) : this.#udp(port))))
   }
 
-  /** The session has begun or ended. */
+  /** The session has its carrier, or has lost it or ended. What it had answered waits with it; the rest is for the originals soon. */
   set session(session: MuxSession | undefined) {
     this.#laptop.session = session
+    clearTimeout(this.#absent)
+    if (session === undefined && this.#originals.exist) this.#absent = setTimeout(() => this.#abandon(), ABSENT_MS)
     if (session !== undefined) for (const flows of this.#flows) flows.comeBack()
+    for (const door of this.#doors) this.#follow(session, door)
   }
 
   /** This pod is being removed: new callers go to the originals, those who are here may finish. Resolves when they have, or not in time. */
   async drain(): Promise<void> {
-    if (this.#originals.exist) this.#laptop.retire()
+    this.#leaving = true
+    if (this.#originals.exist) {
+      this.#laptop.retire()
+      for (const { listener } of this.#doors) listener.open = true
+    }
     await sleep(LINGER_MS)
-    for (const server of this.#servers) server.close()
+    for (const { listener } of this.#doors) listener.open = false
     const deadline = performance.now() + DRAIN_MS - LINGER_MS
     while (this.#connections.size > 0 && performance.now() < deadline) await sleep(DRAIN_LOOK_MS)
   }
 
+  #abandon(): void {
+    for (const offer of [...this.#undecided.values()]) offer.abandon()
+    for (const flows of this.#flows) flows.abandon()
+  }
+
   async #tcp(port: ExposePort): Promise<void> {
-    const server = createServer(
-      {
-        allowHalfOpen: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEP_ALIVE_MS,
-        highWaterMark: SOCKET_BYTES
-      },
-      socket => this.#accept(socket, port)
-    )
-    this.#servers.push(server)
-    server.listen({ port: port.port, backlog: BACKLOG }) // `::` with IPv4 in it, or 0.0.0.0 where there is no IPv6
-    await once(server, 'listening')
+    const door: TcpDoor = { port, listener: new Listener(port.port, socket => this.#accept(socket, port)) }
+    await door.listener.listen()
+    this.#doors.push(door)
+    this.#follow(undefined, door)
+  }
+
+  /** A port whose local program does not listen refuses; the laptop tells. spec.md, "Accepted". */
+  #follow(session: MuxSession | undefined, door: TcpDoor): void {
+    const { listener } = door
+    const { port, to, fallback } = door.port
+    if (to === 'originals' || this.#leaving) return
+    door.asked?.destroy()
+    listener.open = session !== undefined || this.#originals.exist
+    if (session === undefined || fallback) return
+    const stream = session.open(encodeRequest({ kind: 'listening', port }))
+    door.asked = stream
+    let told = false
+    stream.on('data', (bytes: Uint8Array) => {
+      const state = bytes.subarray(told ? 0 : 1).at(-1) // the first byte is the verdict
+      told = true
+      if (state !== undefined && door.asked === stream && !this.#leaving) listener.open = state !== 0
+    })
+    stream.on('end', () => stream.destroy())
   }
 
   #accept(socket: Socket, { port, to, original, fallback }: ExposePort): void {
@@ -88,7 +121,10 @@ export class Exposure {
       return
     }
     this.#connections.add(socket)
-    socket.once('close', () => this.#connections.delete(socket))
+    socket.once('close', () => {
+      this.#connections.delete(socket)
+      this.#undecided.delete(socket)
+    })
     const passOn = (said: readonly Uint8Array[]): void => {
       if (this.#originals.exist) void this.#originals.take(socket, original, said)
       else socket.resetAndDestroy()
@@ -109,12 +145,14 @@ export class Exposure {
         destination: canonical(socket.localAddress ?? '::')
       })
     )
-    offer(socket, stream, {
+    const offer = new Offer(socket, stream, {
       graceMs: this.#graceMs,
       fallback,
       passOn,
-      silent: () => this.#laptop.silent(session, receivedBytes)
+      silent: () => this.#laptop.silent(session, receivedBytes),
+      decided: () => this.#undecided.delete(socket)
     })
+    this.#undecided.set(socket, offer)
   }
 
   async #udp(exposed: ExposePort): Promise<void> {

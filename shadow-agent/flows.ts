@@ -53,6 +53,11 @@ export class Flows {
     for (const flow of this.#flows.values()) if (flow.atOriginals) flow.close()
   }
 
+  /** The laptop is not there any more: what it has not answered goes to the originals, the rest with the caller's next datagram. */
+  abandon(): void {
+    for (const flow of [...this.#flows.values()]) flow.abandon()
+  }
+
   close(): void {
     clearInterval(this.#sweep)
     for (const flow of this.#flows.values()) flow.close()
@@ -123,6 +128,10 @@ class Flow {
     this.#over = true
     this.#target?.close()
     this.#closed()
+  }
+
+  abandon(): void {
+    if (!this.atOriginals) this.#failed(true)
   }
 
   #answer(bytes: Uint8Array): void {

@@ -5,20 +5,25 @@ import { parseExpose } from '../lib/tunnel/expose.ts'
 import { AGENT_PORT } from '../lib/tunnel/request.ts'
 import { Door } from './door.ts'
 import { Exposure } from './expose.ts'
+import { KIN_SIGN } from './kin.ts'
+import { runRouter } from './router/main.ts'
 
 declare const KT_VERSION: string | undefined
 
 /** Without a first session the agent ends itself after this, seconds: somebody has started it and gone. */
 const FIRST_SESSION_SECONDS = 120
-/** After a lost session: the laptop may come back. */
+/** After a lost carrier: the laptop may come back, and finds its connections as they were. */
 const ORPHAN_SECONDS = 180
+/** When the agent ends by itself: the connections of its session are reset first, ms. */
+const RESETS_MS = 100
 /** Bytes that may wait in a carrier: two gathered writes. */
 const CARRIER_BYTES = 131_072
 /** A carrier that goes silent below the mux is probed after this, ms. */
 const KEEP_ALIVE_MS = 15_000
 
+const VERSION = typeof KT_VERSION === 'undefined' ? 'checkout' : KT_VERSION
+
 async function main(): Promise<void> {
-  process.stdout.on('error', () => {}) // whoever reads the log may go
   const publicKey = readKey(process.env.KT_PUBLIC_KEY ?? '')
   const orphanSeconds = Number(process.env.KT_ORPHAN_SECONDS ?? '') || ORPHAN_SECONDS
   const exposure = await expose(process.env.KT_EXPOSE)
@@ -26,12 +31,16 @@ async function main(): Promise<void> {
   const mayLeave = exposure?.servesAlone !== true
   let orphaned = mayLeave ? setTimeout(leave, Math.min(FIRST_SESSION_SECONDS, orphanSeconds) * 1_000) : undefined
   const door = new Door({
-    version: typeof KT_VERSION === 'undefined' ? 'checkout' : KT_VERSION,
+    version: VERSION,
     publicKey,
+    orphanMs: orphanSeconds * 1_000,
     log,
-    changed(session) {
-      clearTimeout(orphaned)
-      if (session === undefined && mayLeave) orphaned = setTimeout(leave, orphanSeconds * 1_000)
+    changed(session, goodbye = false) {
+      if (goodbye && process.env.KT_ONCE !== undefined) leave() // nobody can delete an ephemeral container
+      if (session !== undefined) {
+        clearTimeout(orphaned)
+        orphaned = undefined
+      } else if (mayLeave) orphaned ??= setTimeout(leave, orphanSeconds * 1_000)
       if (exposure !== undefined) exposure.session = session
     }
   })
@@ -48,8 +57,9 @@ async function main(): Promise<void> {
   const readiness = exposure === undefined ? undefined : signReady(Number(process.env.KT_READY ?? ''))
 
   function leave(): void {
-    log('no session for too long: the end')
-    process.exit(0)
+    log('the laptop has gone: the end')
+    void door.close()
+    setTimeout(() => process.exit(0), RESETS_MS)
   }
   async function goodbye(): Promise<void> {
     readiness?.close()
@@ -62,11 +72,11 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => void goodbye())
 }
 
-/** Listen for others in the cluster, as the file says; undefined: there is no such file. */
-async function expose(path: string | undefined): Promise<Exposure | undefined> {
-  if (path === undefined) return undefined
+/** Listen for others in the cluster, as a text or the file with it says; undefined: there are none. */
+async function expose(value: string | undefined): Promise<Exposure | undefined> {
+  if (value === undefined) return undefined
   try {
-    const config = parseExpose(readFileSync(path, 'utf8'))
+    const config = parseExpose(existsSync(value) ? readFileSync(value, 'utf8') : value)
     const exposure = new Exposure(config)
     await exposure.listen()
     for (const { port, network, to } of config.ports) log(`listens at ${port}/${network} for the ${to}`)
@@ -76,12 +86,12 @@ async function expose(path: string | undefined): Promise<Exposure | undefined> {
   }
 }
 
-/** Where the kubelet's probe connects: this is open when all other ports are. 0: nobody probes. */
+/** Where the kubelet's probe connects: this is open when all other ports are; other agents see by the sign what we are. 0: nobody probes. */
 function signReady(port: number): Server | undefined {
   if (port === 0) return undefined
   return createServer(socket => {
     socket.on('error', () => {})
-    socket.destroy()
+    socket.end(KIN_SIGN)
   })
     .on('error', fail)
     .listen(port)
@@ -104,4 +114,7 @@ function log(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
-void main()
+process.stdout.on('error', () => {}) // whoever reads the log may go
+if (process.env.KT_ROLE === 'router') {
+  void runRouter({ version: VERSION, log, fail, signReady: () => signReady(Number(process.env.KT_READY ?? '')) })
+} else void main()

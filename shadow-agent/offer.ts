@@ -21,16 +21,14 @@ export interface OfferOptions {
   passOn(said: readonly Uint8Array[]): void
   /** There was no verdict in time. */
   silent(): void
+  /** It is clear whose the connection is: `abandon` does nothing any more. */
+  decided(): void
 }
 
 let saidInAll = 0
 
-/** Offer `socket` by `stream`, which carries the request already. Both belong to the offer from now on. */
-export function offer(socket: Socket, stream: MuxStream, options: OfferOptions): void {
-  new Offer(socket, stream, options)
-}
-
-class Offer {
+/** `socket`, offered by `stream`, which carries the request already. Both belong to the offer from now on. */
+export class Offer {
   readonly #socket: Socket
   readonly #stream: MuxStream
   readonly #options: OfferOptions
@@ -39,6 +37,7 @@ class Offer {
   #saidBytes = 0
   #opened = false
   #full = false
+  #over = false
 
   constructor(socket: Socket, stream: MuxStream, options: OfferOptions) {
     this.#socket = socket
@@ -53,6 +52,11 @@ class Offer {
     socket.on('close', this.#callerGone)
     socket.on('data', this.#heard)
     if (stream.destroyed) this.#lost()
+  }
+
+  /** The laptop is not there any more: what it has not answered goes to the originals. */
+  abandon(): void {
+    if (!this.#over) this.#declined(true)
   }
 
   // ---- the caller --------------------------------------------------------------------------------------------------
@@ -131,6 +135,8 @@ class Offer {
   }
 
   #release(): void {
+    this.#over = true
+    this.#options.decided()
     clearTimeout(this.#timer)
     saidInAll -= this.#saidBytes
     this.#saidBytes = 0

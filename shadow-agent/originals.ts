@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from '../lib/tunnel/join.ts'
 import { ownAddresses } from './address.ts'
 import { textOf } from './facts.ts'
+import { Kin } from './kin.ts'
 
 /** Addresses are asked for anew after this, ms: pods come and go, and 100 connections a second need not be 100 questions. */
 const FRESH_MS = 1_000
@@ -29,6 +30,7 @@ const SOCKET_BYTES = 131_072
 export class Originals {
   readonly #name: string
   readonly #resolver = new Resolver({ timeout: QUESTION_MS, tries: QUESTION_TRIES })
+  readonly #kin = new Kin(Number(process.env.KT_READY ?? '') || 0)
   #addresses: string[] = []
   #answeredAt = Number.NEGATIVE_INFINITY
   #asking: Promise<void> | undefined
@@ -60,7 +62,7 @@ export class Originals {
   /** Give a connection, and what has been read from it already, to one of them; RST when there is none. Never rejects. */
   async take(socket: Socket, port: number, said: readonly Uint8Array[]): Promise<void> {
     socket.pause()
-    const pod = this.#dials < MAX_DIALS ? await this.#dial(socket, port) : undefined
+    const pod = await this.dial(socket, port)
     if (pod === undefined || socket.destroyed) {
       pod?.destroy()
       if (!socket.destroyed) socket.resetAndDestroy()
@@ -72,7 +74,9 @@ export class Originals {
     if (!pod.writableNeedDrain) socket.resume()
   }
 
-  async #dial(caller: Socket, port: number): Promise<Socket | undefined> {
+  /** A connection to one of them, or undefined when there is none; given up when the caller goes. Never rejects. */
+  async dial(caller: Socket, port: number): Promise<Socket | undefined> {
+    if (this.#dials >= MAX_DIALS) return undefined
     this.#dials += 1
     try {
       for (const waitMs of [AGAIN_MS, 0]) {
@@ -90,12 +94,12 @@ export class Originals {
   }
 
   async #ask(): Promise<void> {
-    if (isIP(this.#name) !== 0) this.#answered([this.#name])
+    if (isIP(this.#name) !== 0) this.#known([this.#name])
     else if (this.exist) {
       const answers = await Promise.all([this.#question('resolve4'), this.#question('resolve6')])
       const found = answers.flatMap(answer => answer ?? [])
       // Half an answer is one; none at all leaves what was known before, for a while.
-      if (found.length > 0 || answers.every(answer => answer !== undefined)) this.#answered(found)
+      if (found.length > 0 || answers.every(answer => answer !== undefined)) await this.#answered(found)
       else if (performance.now() - this.#answeredAt > STALE_MS) this.#addresses = []
     }
   }
@@ -110,10 +114,14 @@ export class Originals {
     }
   }
 
-  #answered(found: string[]): void {
+  async #answered(found: string[]): Promise<void> {
     const own = ownAddresses()
+    this.#known(await this.#kin.others(found.filter(address => !own.has(address))))
+  }
+
+  #known(addresses: string[]): void {
     // In one order, because name servers give another one each time, and the turn would go wrong.
-    this.#addresses = found.filter(address => !own.has(address)).sort((a, b) => a.localeCompare(b))
+    this.#addresses = addresses.sort((a, b) => a.localeCompare(b))
     this.#answeredAt = performance.now()
   }
 }
@@ -125,8 +133,8 @@ function inFull(name: string): string {
   return domain === undefined ? name : `${name}.${domain}`
 }
 
-/** An established connection, or undefined; given up when the caller goes. */
-function dialPod(caller: Socket, host: string, port: number): Promise<Socket | undefined> {
+/** An established connection, or undefined; given up when the caller goes, if there is one. Never rejects. */
+export function dialPod(caller: Socket | undefined, host: string, port: number): Promise<Socket | undefined> {
   return new Promise(resolve => {
     const socket = connect({
       host,
@@ -140,7 +148,7 @@ function dialPod(caller: Socket, host: string, port: number): Promise<Socket | u
     })
     const settle = (result?: Socket) => {
       clearTimeout(timer)
-      caller.off('close', failed)
+      caller?.off('close', failed)
       socket.off('error', failed)
       socket.on('error', () => {})
       if (result === undefined) socket.destroy()
@@ -148,7 +156,7 @@ function dialPod(caller: Socket, host: string, port: number): Promise<Socket | u
     }
     const failed = () => settle()
     const timer = setTimeout(failed, POD_MS)
-    caller.on('close', failed)
+    caller?.on('close', failed)
     socket.on('error', failed)
     socket.on('connect', () => settle(socket))
   })

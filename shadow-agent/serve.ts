@@ -5,6 +5,7 @@ import { datagrams } from './datagrams.ts'
 import { dial, refuse } from './dial.ts'
 import { gatherFacts, textOf } from './facts.ts'
 import { nameservers, resolve } from './resolve.ts'
+import { traffic } from './traffic.ts'
 
 export interface AgentIdentity {
   version: string
@@ -29,6 +30,9 @@ export function serve(stream: MuxStream, bytes: Uint8Array, identity: AgentIdent
       stream.resume()
       stream.write(encodeVerdict('opened'))
       stream.end(JSON.stringify(gatherFacts(identity.version, identity.instance)))
+      break
+    case 'traffic':
+      traffic(stream)
       break
     default:
       refuse(stream, 'denied')

@@ -61,11 +61,16 @@ interface Ground {
   agent: Awaited<ReturnType<typeof startAgent>>
 }
 
-async function ground(t: ExecutionContext, ports: ExposePort[], rest: Partial<ExposeConfig> = {}): Promise<Ground> {
+async function ground(
+  t: ExecutionContext,
+  ports: ExposePort[],
+  rest: Partial<ExposeConfig> = {},
+  env: Record<string, string> = {}
+): Promise<Ground> {
   const folder = mkdtempSync(join(tmpdir(), 'kt-expose-'))
   const file = join(folder, 'expose.json')
   writeFileSync(file, JSON.stringify({ originals: ORIGINALS, ports, ...rest } satisfies ExposeConfig))
-  const agent = await startAgent({ KT_EXPOSE: file })
+  const agent = await startAgent({ KT_EXPOSE: file, ...env })
   const calls: InboundCall[] = []
   t.teardown(async () => {
     agent.child.kill('SIGKILL') // its farewell takes a second, which is tested once
@@ -105,12 +110,31 @@ async function ask(socket: Socket, text: string): Promise<string> {
   return String(await bytesOf(socket))
 }
 
+/** The same, or why there is no connection. */
+function answerOrCode(g: Ground, port: number, text: string): Promise<string> {
+  return g.call(port).then(
+    socket => ask(socket, text),
+    (error: NodeJS.ErrnoException) => error.code ?? ''
+  )
+}
+
 function resetOf(socket: Socket): Promise<string> {
   return new Promise(resolve => {
     socket.resume()
     socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
     socket.on('close', () => resolve('closed'))
   })
+}
+
+/** What `look` says once it is `wanted`, or after 3 s. */
+async function becomes(wanted: string, look: () => Promise<string>): Promise<string> {
+  const deadline = performance.now() + 3_000
+  let seen = await look()
+  while (seen !== wanted && performance.now() < deadline) {
+    await sleep(20)
+    seen = await look()
+  }
+  return seen
 }
 
 test('a caller reaches the local program, by both families, and is named', async t => {
@@ -197,14 +221,43 @@ test('a laptop that has not exposed the port serves nothing: the originals do', 
   t.is(g.calls[0]!.verdict, 'denied')
 })
 
-test('a local program that does not listen is RST for the caller, and the originals with fallback', async t => {
-  const [plain, fallback, closed] = [await freePort(), await freePort(), await freePort()]
-  const original = await serve(t, ORIGINALS, telling('original'))
-  const g = await ground(t, [toLaptop(plain, original), toLaptop(fallback, original, true)])
-  await g.join([local(plain, closed), local(fallback, closed)])
-  t.is(await resetOf(connect({ port: plain, host: LAPTOP })), 'ECONNRESET')
-  t.is(await ask(await g.call(fallback), 'x'), 'original: x')
-  t.deepEqual(new Set(g.calls.map(call => call.verdict)), new Set(['refused']))
+test('a local program that has stopped: one caller is RST, the next are refused until it listens again; what is open stays', async t => {
+  const port = await freePort()
+  const localPort = await freePort()
+  const g = await ground(t, [toLaptop(port, await serve(t, ORIGINALS, telling('original')))])
+  const program = createServer({ allowHalfOpen: true }, telling('laptop')).listen(localPort, LAPTOP)
+  await once(program, 'listening')
+  await g.join([local(port, localPort)])
+  const open = await g.call(port)
+  open.write('still ')
+  t.is(await ask(await g.call(port), '1'), 'laptop: 1')
+  program.close()
+  t.is(await resetOf(connect({ port, host: LAPTOP })), 'ECONNRESET')
+  t.is(await becomes('ECONNREFUSED', () => resetOf(connect({ port, host: LAPTOP }))), 'ECONNREFUSED')
+  const again = createServer({ allowHalfOpen: true }, telling('again')).listen(localPort, LAPTOP)
+  t.teardown(() => again.close())
+  t.is(await becomes('again: 2', () => answerOrCode(g, port, '2')), 'again: 2')
+  t.is(await ask(open, 'here'), 'laptop: still here')
+})
+
+test('a local program that does not listen yet is a refusal; the session’s end gives the port to the originals', async t => {
+  const [port, closed] = [await freePort(), await freePort()]
+  const g = await ground(t, [toLaptop(port, await serve(t, ORIGINALS, telling('original')))])
+  const session = await g.join([{ ...local(port, closed), listening: false }])
+  t.is(await becomes('ECONNREFUSED', () => resetOf(connect({ port, host: LAPTOP }))), 'ECONNREFUSED')
+  await session.close()
+  t.is(await becomes('original: x', () => answerOrCode(g, port, 'x')), 'original: x')
+})
+
+test('what the local program refuses goes to the originals with fallback, all of it', async t => {
+  const [port, closed] = [await freePort(), await freePort()]
+  const g = await ground(t, [toLaptop(port, await serve(t, ORIGINALS, telling('original')), true)])
+  await g.join([{ ...local(port, closed), listening: false }])
+  for (const text of ['1', '2']) t.is(await ask(await g.call(port), text), `original: ${text}`)
+  t.deepEqual(
+    g.calls.map(call => call.verdict),
+    ['refused', 'refused']
+  )
 })
 
 test('a request that the lost laptop has not answered is answered by the originals, byte by byte', async t => {
@@ -221,9 +274,10 @@ test('a request that the lost laptop has not answered is answered by the origina
   t.is(await ask(caller, 'end'), `original: ${text}end`)
 })
 
-test('what was answered in part, or is too long to be said again, is RST when the laptop is lost', async t => {
+test('what was answered in part, or is too long to be said again, is RST when the lost laptop does not come back', async t => {
   const port = await freePort()
-  const g = await ground(t, [toLaptop(port, await serve(t, ORIGINALS, telling('original')))])
+  const original = await serve(t, ORIGINALS, telling('original'))
+  const g = await ground(t, [toLaptop(port, original)], {}, { KT_ORPHAN_SECONDS: '2' })
   let heard = 0
   const program = await serve(t, LAPTOP, socket =>
     socket.on('data', (bytes: Buffer) => {
@@ -266,10 +320,14 @@ test('a laptop that says nothing loses the caller after the grace, and the next 
   t.is(answer, 'laptop: third')
 })
 
-test('without originals and without a laptop a caller is RST', async t => {
+test('without originals and without a laptop a caller is refused, and served once there is one', async t => {
   const port = await freePort()
-  await ground(t, [toLaptop(port, 1)], { originals: '' })
-  t.is(await resetOf(connect({ port, host: LAPTOP })), 'ECONNRESET')
+  const g = await ground(t, [toLaptop(port, 1)], { originals: '' })
+  t.is(await resetOf(connect({ port, host: LAPTOP })), 'ECONNREFUSED')
+  const session = await g.join([local(port, await serve(t, LAPTOP, telling('laptop')))])
+  t.is(await ask(await g.call(port), 'x'), 'laptop: x')
+  await session.close()
+  t.is(await becomes('ECONNREFUSED', () => resetOf(connect({ port, host: LAPTOP }))), 'ECONNREFUSED')
 })
 
 test('SIGTERM: the originals serve new callers, those who are being served may finish', async t => {
@@ -340,6 +398,26 @@ test('UDP: flows to the laptop, to the originals without it, and back', async t 
   t.is(g.calls.length, 2)
   await session.close()
   t.is(await one('e'), 'original: e')
+})
+
+test('UDP: a lost laptop’s flows are the originals’, those with an unanswered datagram at once, the others with the next one', async t => {
+  const port = await freePort('udp')
+  const original = await serveUdp(t, ORIGINALS, 'original')
+  const g = await ground(t, [{ port, network: 'udp', to: 'laptop', original, fallback: false }])
+  const silent = createSocket('udp4')
+  silent.on('message', (bytes, from) => (String(bytes) === 'a' ? silent.send('laptop: a', from.port, from.address) : 0))
+  silent.bind(0, LAPTOP)
+  await once(silent, 'listening')
+  t.teardown(() => silent.close())
+  const { carrier } = await g.join([{ network: 'udp', port, hosts: [LAPTOP], localPort: silent.address().port }])
+  const [one, two] = [udpCaller(t, port), udpCaller(t, port)]
+  t.is(await one('a'), 'laptop: a')
+  const unanswered = two('b')
+  while (g.calls.length < 2) await sleep(10)
+  await sleep(100)
+  carrier.destroy() // as SIGKILL of the laptop's kt does
+  t.is(await unanswered, 'original: b')
+  t.is(await one('c'), 'original: c')
 })
 
 test('UDP: what the local program refuses ends in silence, and goes to the originals with fallback', async t => {
