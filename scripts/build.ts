@@ -1,10 +1,23 @@
-// What is published: `dist` with the compiled sources and the agent's bundle.
+// What is published: `dist` with the compiled sources, the types of the library, the agent's bundle and the man page.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { buildProgram } from '../lib/commands/main.ts'
+import { version } from '../lib/version.ts'
 import { bundleAgent } from './bundle-agent.ts'
+import { writeDeclarations } from './declarations.ts'
+import { manPage } from './reference.ts'
 
 rmSync('dist', { recursive: true, force: true })
 execFileSync('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit' })
 chmodSync('dist/bin/kt.js', 0o755)
+writeDeclarations('dist')
 mkdirSync('dist/shadow-agent', { recursive: true })
 writeFileSync('dist/shadow-agent/agent.js', await bundleAgent())
+mkdirSync('dist/man', { recursive: true })
+writeFileSync(
+  'dist/man/kt.1',
+  manPage(
+    buildProgram(() => {}),
+    version
+  )
+)
