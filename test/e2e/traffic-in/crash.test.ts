@@ -3,14 +3,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { eventually } from '../up/_support/eventually.ts'
 import { difference } from '../up/_support/snapshot.ts'
-import { call, urlOf } from './_support/callers.ts'
+import { startCalls, urlOf } from './_support/callers.ts'
 import { clear, exchange, HTTP, killedExchange, kt, prepare } from './_support/ground.ts'
 import { objects } from './_support/objects.ts'
 
-/** Moments of a start, ms after the process began: reading, stuntman, shadow, port-forward, the patch, the first calls. */
-const START = [900, 1500, 2200, 3200, 4200]
-/** Moments of an end, ms after Ctrl-C. */
-const END = [20, 2000]
+/** How often kt is killed; 20 for the long run. */
+const KILLS = Number(process.env.KT_TEST_KILLS ?? 6)
+/** A start: reading, stuntman, shadow, port-forward, the patch; ms after the process began. */
+const START_MS = [700, 4500] as const
+/** While it serves, ms after it was ready; and while it ends, ms after Ctrl-C. */
+const RUN_MS = [0, 1000] as const
+const END_MS = [0, 3000] as const
+/** One kill and the way back, at most. */
+const ROUND_MS = 20_000
 
 test.before(prepare)
 test.after.always(clear)
@@ -28,26 +33,43 @@ async function recovered(t: ExecutionContext, before: string[]): Promise<string>
   return stdout.split('\n')[0] ?? ''
 }
 
+const between = ([from, to]: readonly [number, number]): number => Math.round(from + Math.random() * (to - from))
+
+/** Kill kt at a random moment of its start, its service or its end, in turn; what was done, for the log. */
+async function killSomewhere(turn: number): Promise<string> {
+  if (turn % 3 === 0) {
+    const ms = between(START_MS)
+    await killedExchange('shop', ms)
+    return `${ms} ms after its start`
+  }
+  const running = await exchange('shop', `${HTTP}:80`)
+  if (turn % 3 === 1) {
+    const ms = between(RUN_MS)
+    await delay(ms)
+    await running.stop('SIGKILL')
+    return `${ms} ms after it was ready`
+  }
+  const ms = between(END_MS)
+  const stopped = running.stop('SIGINT')
+  await delay(ms)
+  await running.stop('SIGKILL')
+  await stopped
+  return `${ms} ms after Ctrl-C`
+}
+
 test.serial(
-  'SIGKILL at moments of the start and of the end: no caller sees an error, recover leaves nothing',
+  `SIGKILL at ${KILLS} random moments of start, service and end: no caller sees an error, recover leaves nothing`,
   async t => {
+    t.timeout(KILLS * ROUND_MS + 60_000)
     const before = await objects()
-    const moments = START.map(ms => ms + Math.round(Math.random() * 300))
-    const calls = call(await urlOf('shop'), 20, 70_000)
-    for (const ms of moments) {
-      await killedExchange('shop', ms)
-      t.log(`${ms} ms after the start: ${await recovered(t, before)}`)
+    const callers = startCalls(await urlOf('shop'), 20)
+    for (let turn = 0; turn < KILLS; turn++) {
+      const when = await killSomewhere(turn)
+      t.log(`killed ${when}: ${await recovered(t, before)}`)
     }
-    for (const ms of END) {
-      const running = await exchange('shop', `${HTTP}:80`)
-      const stopped = running.stop('SIGINT')
-      await delay(ms)
-      await running.stop('SIGKILL')
-      await stopped
-      t.log(`${ms} ms after Ctrl-C: ${await recovered(t, before)}`)
-    }
-    const answers = await calls
+    const answers = await callers.stop()
     t.log(`${answers.length} requests from within the cluster`)
+    t.true(answers.length > KILLS * 50)
     t.deepEqual(
       answers.filter(({ by }) => by.startsWith('error')),
       []

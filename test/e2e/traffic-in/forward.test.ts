@@ -70,6 +70,43 @@ test.serial(
   }
 )
 
+/** What UDP port `port` of this computer answers to `text`, from a socket of its own. */
+async function udp(port: number, text: string): Promise<string> {
+  const script = `
+    const s = require('node:dgram').createSocket('udp4')
+    const done = answer => { console.log(answer); s.close(); clearTimeout(timer) }
+    const timer = setTimeout(() => done('silence'), 3000)
+    s.on('message', m => done(String(m))); s.on('error', e => done(e.code)); s.send('${text}', ${port}, '127.0.0.1')`
+  return (await laptop(process.execPath, ['-e', script])).stdout.trim()
+}
+
+test.serial(
+  'UDP beside TCP: datagrams of several callers, also through a new agent; the DNS of the cluster',
+  async t => {
+    const kt = await forward('node-echo', '17100:7000/udp,17100:7000')
+    t.true(kt.output().includes("Now you can access port 7000/udp of service 'node-echo' via 'localhost:17100'"))
+    t.deepEqual(await Promise.all(['a', 'b', 'c'].map(text => udp(17_100, text))), ['a', 'b', 'c'])
+    t.is((await laptop('sh', ['-c', 'echo hello | nc -q 1 127.0.0.1 17100'])).stdout, 'hello\n')
+    await kubectl(['-n', 'demo', 'delete', 'pod', '-l', 'control-by=kt', '--wait'])
+    t.is(await eventually('again', 40_000, () => udp(17_100, 'again')), 'again', kt.output())
+    await running?.stop()
+    const dns = await forward('-n', 'kube-system', 'kube-dns', '15353:53/udp')
+    const script = `
+    const r = new (require('node:dns').Resolver)({ timeout: 3000 }); r.setServers(['127.0.0.1:15353'])
+    r.resolve4('nginx.demo.svc.cluster.local', (e, found) => console.log(e?.code ?? found.join()))`
+    const { stdout } = await laptop(process.execPath, ['-e', script])
+    t.is(stdout.trim(), await serviceAddress('nginx'), dns.output())
+  }
+)
+
+test.serial('a service whose pods are all replaced: the next connection reaches the new ones', async t => {
+  await forward('nginx', '18090:80')
+  t.is(await status('http://127.0.0.1:18090/'), '200')
+  await kubectl(['-n', 'demo', 'rollout', 'restart', 'deployment/nginx'])
+  await kubectl(['-n', 'demo', 'rollout', 'status', 'deployment/nginx', '--timeout=50s'])
+  t.is(await eventually('200', 5_000, () => status('http://127.0.0.1:18090/')), '200', running?.output())
+})
+
 test.serial('a pod, also after it was made anew; a workload; a host name and an address', async t => {
   await forward('pod/web-0', '18083:8080')
   t.is(await status('http://127.0.0.1:18083/'), '200')
@@ -82,8 +119,11 @@ test.serial('a pod, also after it was made anew; a workload; a host name and an 
     t.is(await status('http://127.0.0.1:18084/'), '200', target)
     await running?.stop()
   }
-  await forward(await serviceAddress('nginx'), '18085:80')
-  t.is(await status('http://127.0.0.1:18085/'), '200')
+  for (const target of [await serviceAddress('nginx'), 'host/nginx']) {
+    await forward(target, '18085:80')
+    t.is(await status('http://127.0.0.1:18085/'), '200', target)
+    await running?.stop()
+  }
 })
 
 test.serial('what the target refuses is reset, and said', async t => {
@@ -118,6 +158,7 @@ test.serial('what cannot be is said before anything is made', async t => {
   t.is(await said('no-such-service', '80'), '4 kt: there is no service "no-such-service" in namespace demo')
   t.is(await said('nginx', '8080:81'), "2 kt: service 'nginx' has no TCP port 81; it has: http 80 → http")
   t.regex(await said('node-echo'), /^2 kt: which port of service 'node-echo'\?; it has: /)
+  t.is(await said('nginx', '8080:80/udp'), "2 kt: service 'nginx' has no UDP port 80; it has: http 80 → http")
   t.is(await said('nginx', '8080:80:1'), '2 kt: "8080:80:1" is no pair of ports')
   t.is(await said('10.96.0.1'), '2 kt: which port of 10.96.0.1?')
   await forward('nginx', '18089:80')

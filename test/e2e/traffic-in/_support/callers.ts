@@ -1,4 +1,5 @@
 // Callers inside the cluster: many requests on new connections, and who answered each.
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,19 +16,47 @@ export interface Answer {
   by: string
 }
 
+/** Callers that go on until they are told to stop; then all answers, in the order of the questions. */
+export interface Callers {
+  stop(): Promise<Answer[]>
+}
+
+/** They ask `url` every `intervalMs` from a pod, each time on a new connection. */
+export function startCalls(url: string, intervalMs: number): Callers {
+  const { child, answers } = begin(url, intervalMs, 'eof')
+  return {
+    stop() {
+      child.stdin.end()
+      return answers
+    }
+  }
+}
+
 /** Ask `url` every `intervalMs` for `forMs` from a pod; begins at once, resolves when all answers are there. */
 export async function call(url: string, intervalMs: number, forMs: number): Promise<Answer[]> {
-  const args = ['-n', NAMESPACE, 'exec', '-i', 'deployment/caller', '--', 'node', '--input-type=module', '-']
-  const child = spawnOnLaptop('kubectl', [...args, url, String(intervalMs), String(forMs)])
+  const { child, answers } = begin(url, intervalMs, String(forMs))
+  child.stdin.end()
+  return await answers
+}
+
+function begin(
+  url: string,
+  intervalMs: number,
+  until: string
+): { child: ChildProcessWithoutNullStreams; answers: Promise<Answer[]> } {
+  const args = ['-n', NAMESPACE, 'exec', '-i', 'deployment/caller', '--', 'node', '--input-type=module', '-e', CALLER]
+  const child = spawnOnLaptop('kubectl', [...args, url, String(intervalMs), until])
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
-  child.stdin.end(CALLER)
-  const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`the callers ended with ${code}: ${stderr()}`)
-  return stdout()
-    .split('\n')
-    .filter(Boolean)
-    .map(line => ({ at: Number(line.split(' ')[0]), by: line.slice(line.indexOf(' ') + 1) }))
-    .sort((a, b) => a.at - b.at)
+  const answers = once(child, 'close').then(([code]) => {
+    if (code !== 0) throw new Error(`the callers ended with ${code}: ${stderr()}`)
+    return stdout()
+      .split('\n')
+      .filter(Boolean)
+      .map(line => ({ at: Number(line.split(' ')[0]), by: line.slice(line.indexOf(' ') + 1) }))
+      .sort((a, b) => a.at - b.at)
+  })
+  answers.catch(() => {}) // whoever waits for them is told
+  return { child, answers }
 }
 
 /** `http://` and the ClusterIP of a service, for many requests: its DNS name would be one more thing to fail, and does not change. */

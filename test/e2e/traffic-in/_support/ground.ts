@@ -52,6 +52,11 @@ export async function clear(): Promise<void> {
   await kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--wait', '--timeout=50s'])
 }
 
+/** The kubeconfig of that user. */
+export function userFile(): string {
+  return user?.file ?? ''
+}
+
 /** Give the user these rights in place of his own, until called again. */
 export async function allow(rules: readonly Rule[] = RULES): Promise<void> {
   await user?.allow(rules)
@@ -86,9 +91,9 @@ export async function killedExchange(service: string, ms: number): Promise<void>
 }
 
 /** A `kt preview` that is ready. */
-export async function preview(name: string, expose: string): Promise<RunningKt> {
+export async function preview(name: string, expose: string, ...args: string[]): Promise<RunningKt> {
   const line = `Now you can access your local service in cluster by name '${name}'`
-  return startCommand(['preview', name, '--expose', expose, '--kubeconfig', user?.file ?? ''], line)
+  return startCommand(['preview', name, '--expose', expose, '--kubeconfig', user?.file ?? '', ...args], line)
 }
 
 /** JavaScript in the pod of callers; what it prints. */
@@ -118,13 +123,15 @@ export function service(name: string, ports: object[], spec: object = {}): objec
   }
 }
 
-function workload(kind: 'Deployment' | 'StatefulSet', name: string, replicas: number): object {
+type Kind = 'Deployment' | 'StatefulSet' | 'ReplicaSet' | 'DaemonSet'
+
+export function workload(kind: Kind, name: string, replicas: number): object {
   return {
     apiVersion: 'apps/v1',
     kind,
     metadata: { name, namespace: NAMESPACE },
     spec: {
-      replicas,
+      ...(kind === 'DaemonSet' ? {} : { replicas }),
       ...(kind === 'StatefulSet' ? { serviceName: name, podManagementPolicy: 'Parallel' } : {}),
       selector: { matchLabels: { app: name } },
       template: { metadata: { labels: { app: name } }, spec: pod() }
@@ -132,7 +139,8 @@ function workload(kind: 'Deployment' | 'StatefulSet', name: string, replicas: nu
   }
 }
 
-function pod(): object {
+/** A pod that the namespace admits, with the echo program at HTTP 8080 and at TCP and UDP 7000. */
+export function pod(): object {
   return {
     terminationGracePeriodSeconds: 0,
     securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },

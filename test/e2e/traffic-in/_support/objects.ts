@@ -13,8 +13,8 @@ interface KubeObject {
 }
 
 /** Sorted lines. Versions, managed fields, and the endpoint controllers' own notes of their last write are left out. */
-export async function objects(): Promise<string[]> {
-  const { items } = JSON.parse(await kubectl(['-n', NAMESPACE, 'get', KINDS, '-o', 'json'])) as { items: KubeObject[] }
+export async function objects(namespace = NAMESPACE): Promise<string[]> {
+  const { items } = JSON.parse(await kubectl(['-n', namespace, 'get', KINDS, '-o', 'json'])) as { items: KubeObject[] }
   return items.map(describe).sort((a, b) => a.localeCompare(b))
 }
 

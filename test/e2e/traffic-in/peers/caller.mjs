@@ -1,10 +1,16 @@
-// Runs in a pod of the cluster, fed to `node -` on its standard input: asks URL over and over, a new connection each time, and
-// prints a line for every answer: when it was asked (ms since the epoch) and by whom it was answered, or the error.
+// Runs in a pod of the cluster: asks URL over and over, a new connection each time, for so many ms, or with `eof` until its standard
+// input ends, and prints a line for every answer: when it was asked (ms since the epoch) and by whom it was answered, or the error.
 import { get } from 'node:http'
 
-const [url, intervalMs, forMs] = process.argv.slice(2)
+const [url, intervalMs, forMs] = process.argv.slice(-3)
 const LIMIT_MS = 5000
-const until = Date.now() + Number(forMs)
+let until = Date.now() + Number(forMs)
+if (forMs === 'eof') {
+  until = Number.POSITIVE_INFINITY
+  process.stdin.resume().on('end', () => {
+    until = 0
+  })
+}
 
 function ask() {
   const at = Date.now()
