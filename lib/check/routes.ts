@@ -1,0 +1,36 @@
+// Which ranges kt up would route, and who else wants them.
+import { overlapNotes, planRoutes } from '../host/plan.ts'
+import { localNetworks } from '../host/routes-linux.ts'
+import type { Cluster } from '../kube/client.ts'
+import { discoverRanges } from '../kube/ranges.ts'
+import { type Finding, fault, ok, warning } from './finding.ts'
+
+const DEVICE = 'kt0'
+/** What only the agent will see is not known yet. */
+const NO_FACTS = { serviceHost: '', podAddresses: [], resolvConf: '', routes: '' }
+
+/** Routes of somebody else that overlap with the cluster's ranges, and own subnets inside of them. */
+export async function checkRoutes(cluster: Cluster, signal: AbortSignal): Promise<Finding[]> {
+  const [{ ranges, never }, laptop] = await Promise.all([
+    discoverRanges(cluster, NO_FACTS, signal),
+    localNetworks(DEVICE)
+  ])
+  const { routes, notes } = planRoutes({ ranges, include: [], exclude: [], never, local: laptop.subnets })
+  const cidrs = ranges.map(({ cidr }) => cidr)
+  const findings: Finding[] = []
+  for (const other of laptop.routes) {
+    for (const note of overlapNotes(routes, [other])) {
+      const fix = `--excludeIps ${other.cidr} leaves it to ${other.device}; or disconnect ${other.device} while you work`
+      findings.push(other.before ? fault('routes', note, fix) : warning('routes', note, fix))
+    }
+  }
+  for (const note of notes.filter(text => text.includes("the laptop's own subnet")))
+    findings.push(
+      warning(
+        'routes',
+        note.replace(/ \(--includeIps.*$/, ''),
+        '--includeIps takes it in where it is the cluster you mean'
+      )
+    )
+  return findings.length > 0 ? findings : [ok('routes', `nothing overlaps with ${cidrs.join(', ') || 'the cluster'}`)]
+}
