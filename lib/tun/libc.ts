@@ -11,6 +11,8 @@ export interface Libc {
   socketpair(domain: number, type: number, protocol: number, pair: Int32Array): number
   dup3(from: number, to: number, flags: number): number
   close(fd: number): number
+  /** What libc has no function for everywhere: pidfd_open(2), pidfd_getfd(2). */
+  syscall(number: number, first: number, second: number, third: number): number
   errno(): number
   /** Where the bytes lie; of use for as long as their ArrayBuffer lives. */
   addressOf(bytes: Uint8Array): number
@@ -20,6 +22,7 @@ export const EPERM = 1
 export const EBADF = 9
 export const EACCES = 13
 export const EBUSY = 16
+export const ENOSYS = 38
 export const EBADFD = 77
 export const O_CLOEXEC = 0o2000000
 
@@ -38,6 +41,7 @@ export async function loadLibc(): Promise<Libc> {
       socketpair: libc.func('socketpair', 'int', ['int', 'int', 'int', '_Out_ int32_t *']),
       dup3: libc.func('dup3', 'int', ['int', 'int', 'int']),
       close: libc.func('close', 'int', ['int']),
+      syscall: libc.func('syscall', 'long', ['long', 'long', 'long', 'long']),
       errno: () => koffi.errno(),
       addressOf: bytes => Number(koffi.address(bytes))
     }

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { KtError } from '../errors.ts'
 import type { Device, Offload, PacketBatch } from './device.ts'
-import { EACCES, EBADF, EBADFD, EBUSY, EPERM, type Libc, loadLibc, O_CLOEXEC } from './libc.ts'
+import { EACCES, EBADF, EBADFD, EBUSY, ENOSYS, EPERM, type Libc, loadLibc, O_CLOEXEC } from './libc.ts'
 import { emitVnetHeader, VNET_HEADER_LENGTH, vnetSegmentSize } from './vnet.ts'
 
 const TUN_PATH = '/dev/net/tun'
@@ -30,6 +30,12 @@ const TCP_OFFLOAD = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6
 /** Linux 6.2 and later. */
 const ALL_OFFLOAD = TCP_OFFLOAD | TUN_F_USO4 | TUN_F_USO6
 
+/** asm-generic/ioctls.h: what is opened by somebody else does not wait afterwards, either. */
+const FIONBIO = 0x5421
+/** asm-generic/unistd.h; calls as young as these have the same number on every machine. */
+const SYS_PIDFD_OPEN = 434
+const SYS_PIDFD_GETFD = 438
+
 const AF_UNIX = 1
 const SOCK_STREAM = 1
 const IFNAMSIZ = 16
@@ -47,6 +53,14 @@ export interface TunOptions {
   name?: string
   /** False: without offload, as on kernels that have none. */
   offload?: boolean
+  /** In whose network it is made; default: in ours. */
+  from?: ForeignDescriptor
+}
+
+/** A descriptor of /dev/net/tun that another process of this user has opened in its own network, and done nothing with. */
+export interface ForeignDescriptor {
+  pid: number
+  fd: number
 }
 
 /**
@@ -58,9 +72,9 @@ export interface TunOptions {
 export async function openTun(options: TunOptions = {}): Promise<Device> {
   if (process.platform !== 'linux') throw new KtError('KT_PLATFORM', `no TUN device for ${process.platform} yet`)
   const libc = await loadLibc()
-  const name = options.name ?? ''
+  const { name = '', from } = options
   if (options.offload !== false) {
-    const fd = createTun(libc, name, IFF_VNET_HDR)
+    const fd = createTun(libc, name, IFF_VNET_HDR, from)
     if (fd !== undefined) {
       for (const features of [ALL_OFFLOAD, TCP_OFFLOAD]) {
         if (libc.ioctlValue(fd.number, TUNSETOFFLOAD, features) === 0)
@@ -69,19 +83,19 @@ export async function openTun(options: TunOptions = {}): Promise<Device> {
       closeSync(fd.number)
     }
   }
-  const fd = createTun(libc, name, 0)
+  const fd = createTun(libc, name, 0, from)
   if (fd === undefined) throw new KtError('KT_NO_TUN', `this kernel refuses to create a TUN device ${name}`.trim())
   return new LinuxTun(libc, fd.number, fd.name, false)
 }
 
 /** Undefined if the kernel does not know the flags. */
-function createTun(libc: Libc, name: string, flags: number): { number: number; name: string } | undefined {
-  let fd: number
-  try {
-    fd = openSync(TUN_PATH, constants.O_RDWR | constants.O_NONBLOCK | O_CLOEXEC)
-  } catch (cause) {
-    throw openError(cause)
-  }
+function createTun(
+  libc: Libc,
+  name: string,
+  flags: number,
+  from: ForeignDescriptor | undefined
+): { number: number; name: string } | undefined {
+  const fd = from === undefined ? openTunPath() : takeOver(libc, from)
   const ifreq = Buffer.alloc(IFREQ_LENGTH)
   ifreq.write(name, 0, IFNAMSIZ - 1, 'latin1')
   ifreq.writeUInt16LE(IFF_TUN | IFF_NO_PI | flags, IFNAMSIZ)
@@ -101,6 +115,29 @@ function createTun(libc: Libc, name: string, flags: number): { number: number; n
     })
   }
   return undefined
+}
+
+function openTunPath(): number {
+  try {
+    return openSync(TUN_PATH, constants.O_RDWR | constants.O_NONBLOCK | O_CLOEXEC)
+  } catch (cause) {
+    throw openError(cause)
+  }
+}
+
+/** Our own descriptor of what the other process has open, closed on exec. The network is that of who opened it; who made its user namespace may use it. */
+function takeOver(libc: Libc, { pid, fd }: ForeignDescriptor): number {
+  const process = libc.syscall(SYS_PIDFD_OPEN, pid, 0, 0)
+  const own = process < 0 ? -1 : libc.syscall(SYS_PIDFD_GETFD, process, fd, 0)
+  const errno = libc.errno()
+  if (process >= 0) closeSync(process)
+  if (own < 0) {
+    throw new KtError('KT_NO_TUN', `the TUN device of process ${pid} cannot be taken over: errno ${errno}`, {
+      hint: errno === ENOSYS ? 'Linux 5.6 or later is needed' : 'kernel.yama.ptrace_scope=3 forbids it, and so do containers'
+    })
+  }
+  libc.ioctl(own, FIONBIO, Uint8Array.of(1, 0, 0, 0))
+  return own
 }
 
 function openError(cause: unknown): KtError {

@@ -1,7 +1,6 @@
 import test from 'ava'
 import { setU16 } from '../../lib/wire/bytes.ts'
 import { ICMP, ICMPV6 } from '../../lib/wire/ip.ts'
-import { pcapHeader, pcapRecord } from '../../lib/wire/pcap.ts'
 import { printPacket } from '../../lib/wire/print.ts'
 import { ACK, FIN, PSH, RST, SYN } from '../../lib/wire/tcp.ts'
 import { datagram, ENDS, ENDS6, packet, segment } from '../_support/packets.ts'
@@ -38,13 +37,4 @@ test('what is none', t => {
   t.is(print(new Uint8Array(50)), 'malformed packet, length 50')
   t.is(print(packet(ENDS, 6, new Uint8Array(19))), 'IP 198.18.0.1 > 10.96.0.7: malformed TCP')
   t.is(print(packet(ENDS, 17, new Uint8Array(7))), 'IP 198.18.0.1 > 10.96.0.7: malformed UDP')
-})
-
-test('a capture: header and records as the format says', t => {
-  t.is(Buffer.from(pcapHeader()).toString('hex'), 'a1b2c3d40002000400000000000000000000ffff00000065')
-  const bytes = Uint8Array.from([9, 1, 2, 3, 9])
-  t.is(
-    Buffer.from(pcapRecord(bytes, 1, 4, 1_700_000_000_123)).toString('hex'),
-    '6553f100' + '0001e078' + '00000003' + '00000003' + '010203'
-  )
 })
