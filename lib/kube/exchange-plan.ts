@@ -88,10 +88,7 @@ export interface Diversion {
 }
 
 /** The one write that diverts the service as it is in `service`: another version of it is refused by the API server (409). */
-export function divertPatch(
-  service: Service,
-  { key = EXCHANGE_KEY, mode, token, annotations }: Diversion
-): object {
+export function divertPatch(service: Service, { key = EXCHANGE_KEY, mode, token, annotations }: Diversion): object {
   const original = originalSelector(service)
   const gone = mode === 'replace' ? nulls(Object.keys(original)) : {}
   return {

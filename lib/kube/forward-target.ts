@@ -3,19 +3,21 @@ import { isIP } from 'node:net'
 import { KtError } from '../errors.ts'
 import { statusOf } from './api-error.ts'
 import type { Cluster, Pod, Service } from './client.ts'
-import { describePorts, type ServicePort, servicePorts } from './ports.ts'
+import { describePorts, type Network, type ServicePort, servicePorts } from './ports.ts'
 import { watchReadyPods } from './ready-pods.ts'
 import { DEPLOYMENTS, PODS, type Resource, SERVICES, STATEFUL_SETS } from './resource.ts'
 import { parseTarget, type Target } from './target.ts'
 
-/** One pair as it was typed; `remote` is a number or a name, undefined when only the local port was given or none. */
+/** One pair as it was typed; `remote` is a number or a name. */
 export interface ForwardPair {
   local: number | undefined
-  remote: string | undefined
+  remote: string
+  network: Network
 }
 
 /** A local port and what it leads to. */
 export interface ForwardedPort {
+  network: Network
   local: number
   /** The port to dial. */
   port: number
@@ -33,19 +35,21 @@ export interface ForwardTarget {
 
 const PORT_MAX = 65_535
 
-/** `8080`, `8080:80`, `8080:http`, `http`, comma separated. Throws KT_USAGE. */
+/** `8080`, `8080:80`, `8080:http`, `http`, each with `/udp` behind it, comma separated. Throws KT_USAGE. */
 export function parsePairs(texts: readonly string[]): ForwardPair[] {
   return texts
     .flatMap(text => text.split(','))
     .filter(text => text.trim() !== '')
     .map(text => {
-      const [first = '', second, ...more] = text.trim().split(':')
+      const [, pair = '', suffix] = /^(.*?)(?:\/(tcp|udp))?$/i.exec(text.trim()) ?? []
+      const network = suffix?.toLowerCase() === 'udp' ? 'udp' : 'tcp'
+      const [first = '', second, ...more] = pair.split(':')
       const local = portNumber(first)
       const remote = second ?? first
       const good = more.length === 0 && (second === undefined || local !== undefined) && isPortText(remote)
-      if (good) return { local, remote }
+      if (good) return { local, remote, network }
       throw new KtError('KT_USAGE', `"${text}" is no pair of ports`, {
-        hint: 'write 8080, or local:remote as in 9090:80 or 9090:http'
+        hint: 'write 8080, or local:remote as in 9090:80 or 9090:http; /udp behind it for UDP'
       })
     })
 }
@@ -57,14 +61,27 @@ export async function findForwardTarget(
   pairs: readonly ForwardPair[],
   signal: AbortSignal
 ): Promise<ForwardTarget> {
-  if (isIP(text) !== 0 || (text.includes('.') && !text.includes('/'))) {
-    const ports = pairs.map(pair => numbered(text, pair))
-    if (ports.length === 0) throw missingPort(text, [])
-    return { description: `host '${text}'`, ports, host: () => text }
+  const host = hostOf(text)
+  if (host !== undefined) {
+    const ports = pairs.map(pair => numbered(host, pair))
+    if (ports.length === 0) throw missingPort(host, [])
+    return { description: `host '${host}'`, ports, host: () => host }
   }
   const target = parseTarget(text)
   if (target.kind === 'service') return serviceTarget(cluster, target, pairs, signal)
   return podsTarget(cluster, target, pairs, signal)
+}
+
+/** What of the table of rights this target needs beside what is always needed. Throws KT_USAGE. */
+export function forwardUse(text: string): string[] {
+  return hostOf(text) === undefined ? [`${parseTarget(text).kind}/NAME`] : []
+}
+
+/** An address, a name with a dot, or `host/NAME`: whatever the agent can reach. */
+function hostOf(text: string): string | undefined {
+  const host = /^host\/(.+)$/i.exec(text)?.[1] ?? (text.includes('/') ? '' : text)
+  if (isIP(host) !== 0) return host
+  return /^[a-z0-9_][-a-z0-9_.]*$/i.test(host) && (host !== text || host.includes('.')) ? host : undefined
 }
 
 async function serviceTarget(
@@ -88,6 +105,7 @@ async function serviceTarget(
     host,
     // Nothing translates the ports of a headless service: its name leads to the pods themselves.
     ports: chosen(description, known, pairs).map(({ local, found }) => ({
+      network: found.network,
       local,
       port: headless ? (found.containerPort ?? found.port) : found.port,
       remote: found.port
@@ -127,21 +145,22 @@ async function podsTarget(
   const watched = await watchReadyPods(cluster, query, signal)
   const description = `${kind} '${name}'`
   const known = [...watched.pods.values()].slice(0, 1).flatMap(containerPorts)
-  const open = pairs.every(({ remote }) => portNumber(remote ?? '') !== undefined) && pairs.length > 0
+  const open = pairs.every(({ remote }) => portNumber(remote) !== undefined) && pairs.length > 0
   // Pods need not declare their ports: a number is taken as it is.
   const ports = open ? pairs.map(pair => numbered(description, pair)) : chosen(description, known, pairs).map(dialled)
   return { description, ports, host: () => watched.address() }
 }
 
 function dialled({ local, found }: { local: number; found: ServicePort }): ForwardedPort {
-  return { local, port: found.port, remote: found.port }
+  return { network: found.network, local, port: found.port, remote: found.port }
 }
 
 function containerPorts({ spec }: Pod): ServicePort[] {
   return (spec?.containers ?? []).flatMap(({ ports = [] }) =>
-    ports.flatMap(({ name = '', containerPort: port, protocol = 'TCP' }) =>
-      protocol === 'TCP' ? [{ name, port, network: 'tcp' as const, targetPort: port, containerPort: port }] : []
-    )
+    ports.flatMap(({ name = '', containerPort: port, protocol = 'TCP' }) => {
+      const network = ({ TCP: 'tcp', UDP: 'udp' } as const)[protocol]
+      return network === undefined ? [] : [{ name, port, network, targetPort: port, containerPort: port }]
+    })
   )
 }
 
@@ -151,26 +170,27 @@ function chosen(
   all: readonly ServicePort[],
   pairs: readonly ForwardPair[]
 ): { local: number; found: ServicePort }[] {
-  const ports = all.filter(({ network }) => network === 'tcp')
-  const only = ports.length === 1 ? ports[0] : undefined
+  const [only, ...others] = all
   if (pairs.length === 0) {
-    if (only === undefined) throw missingPort(description, ports)
+    if (only === undefined || others.length > 0) throw missingPort(description, all)
     return [{ local: only.port, found: only }]
   }
-  return pairs.map(({ local, remote }) => {
+  return pairs.map(({ local, remote, network }) => {
+    const ports = all.filter(port => port.network === network)
     const found =
       ports.find(({ port }) => String(port) === remote) ??
       ports.find(({ name }) => name === remote) ??
       ports.find(p => String(p.targetPort) === remote) ??
-      (local !== undefined && String(local) === remote ? only : undefined)
+      (String(local) === remote && ports.length === 1 ? ports[0] : undefined)
     if (found !== undefined) return { local: local ?? found.port, found }
-    throw new KtError('KT_USAGE', `${description} has no TCP port ${remote}; it has: ${describePorts(all) || 'none'}`)
+    const what = `no ${network.toUpperCase()} port ${remote}`
+    throw new KtError('KT_USAGE', `${description} has ${what}; it has: ${describePorts(all) || 'none'}`)
   })
 }
 
-function numbered(description: string, { local, remote }: ForwardPair): ForwardedPort {
-  const port = portNumber(remote ?? '')
-  if (port !== undefined) return { local: local ?? port, port, remote: port }
+function numbered(description: string, { local, remote, network }: ForwardPair): ForwardedPort {
+  const port = portNumber(remote)
+  if (port !== undefined) return { network, local: local ?? port, port, remote: port }
   throw new KtError('KT_USAGE', `${description} has no names of ports: "${remote}" must be a number`)
 }
 
@@ -199,7 +219,7 @@ async function get<T>(
 }
 
 /** As the API takes it in a query. */
-function selectorText({ matchLabels = {}, matchExpressions = [] }: Selector): string {
+export function selectorText({ matchLabels = {}, matchExpressions = [] }: Selector): string {
   const equal = Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`)
   const expressions = matchExpressions.map(({ key, operator, values = [] }) => {
     if (operator === 'Exists') return key

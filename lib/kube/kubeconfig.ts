@@ -107,6 +107,15 @@ export function readKubeconfig(options: { kubeconfig?: string | undefined; conte
   }
 }
 
+/** Names of all contexts, for completion; none when there is no kubeconfig. */
+export function kubeconfigContexts(options: { kubeconfig?: string | undefined }): string[] {
+  try {
+    return [...merge(kubeconfigFiles(options.kubeconfig)).contexts.keys()]
+  } catch {
+    return []
+  }
+}
+
 /** kubectl's order: the flag, else every existing file of $KUBECONFIG (each once), else ~/.kube/config. */
 function kubeconfigFiles(flag: string | undefined): string[] {
   if (flag !== undefined && flag !== '') {

@@ -5,6 +5,7 @@ import type { Cluster, Service } from './client.ts'
 import { CONTROL_LABEL, ROLE_LABEL, randomSuffix, TARGET_LABEL } from './names.ts'
 import type { CarriedPort } from './ports.ts'
 import { SERVICES } from './resource.ts'
+import { watchObjects } from './watch.ts'
 
 export interface Preview {
   name: string
@@ -48,4 +49,38 @@ export async function createPreview(
     if (statusOf(cause) !== 409) throw cause
     throw new KtError('KT_CONFLICT', `somebody else has just created a service '${name}'`, { cause })
   }
+}
+
+/**
+ * Tell where a service of type LoadBalancer is reached from outside, now and whenever that changes: at the addresses that a load
+ * balancer has given it, and until then at its port of every node. Resolves when it was told once; the watch lives until `signal`.
+ */
+export async function watchOutside(
+  { api, namespace }: Cluster,
+  name: string,
+  signal: AbortSignal,
+  onAddresses: (addresses: string[]) => void
+): Promise<void> {
+  let said = ''
+  await watchObjects<Service>(api, {
+    resource: SERVICES,
+    namespace,
+    query: { fieldSelector: `metadata.name=${name}` },
+    signal,
+    onObject: (_key, service) => {
+      const addresses = service === undefined ? [] : outsideAddresses(service)
+      if (addresses.length === 0 || said === addresses.join()) return
+      said = addresses.join()
+      onAddresses(addresses)
+    }
+  })
+}
+
+function outsideAddresses({ spec, status }: Service): string[] {
+  const given = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? [])
+  return (spec?.ports ?? []).flatMap(({ port, nodePort, protocol }) => {
+    const udp = protocol === 'UDP' ? '/udp' : ''
+    if (given.length > 0) return given.map(host => `${host.includes(':') ? `[${host}]` : host}:${port}${udp}`)
+    return nodePort === undefined ? [] : [`port ${nodePort}${udp} of every node`]
+  })
 }

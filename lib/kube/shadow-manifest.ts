@@ -4,17 +4,31 @@ import type { ExposeConfig } from '../tunnel/expose.ts'
 import type { ConfigMap, Pod } from './client.ts'
 import { CONTROL_LABEL, HEARTBEAT_ANNOTATION, ROLE_LABEL, randomSuffix, USER_ANNOTATION } from './names.ts'
 
+/** What the user wants of every pod that kt makes. */
+export interface PodWishes {
+  imagePullPolicy?: 'IfNotPresent' | 'Always' | 'Never'
+  imagePullSecrets?: string[]
+  nodeSelector?: Record<string, string>
+  serviceAccount?: string
+  /** Of the pod only; kt's own stay as they are. */
+  labels?: Record<string, string>
+  annotations?: Record<string, string>
+  /** In place of kt's own requests and limits, as both; quantities of Kubernetes. */
+  quota?: { cpu?: string; memory?: string }
+  /** In place of one minute (five while an image is pulled). */
+  readyLimitMs?: number
+  /** How long the agent waits for a laptop that has gone; left out: three minutes. */
+  orphanSeconds?: number
+}
+
 /** What a shadow is made of. */
-export interface ShadowSpec {
+export interface ShadowSpec extends PodWishes {
   /** A stock Node image, 20 or newer. */
   image: string
   /** The agent's bundle, CommonJS. ConfigMaps take 1 MiB in all. */
   agent: string
   /** PEM of the session's public key; nothing secret is ever put into the cluster. */
   publicKey: string
-  imagePullPolicy?: 'IfNotPresent' | 'Always' | 'Never'
-  imagePullSecrets?: string[]
-  nodeSelector?: Record<string, string>
   /** Left out: the shadow of `kt up`, to which nobody in the cluster comes. */
   exposure?: Exposure
 }
@@ -23,7 +37,9 @@ export interface ShadowSpec {
 export interface Exposure {
   /** Its name's beginning: `web-kt-exchange`. Five letters follow. */
   prefix: string
-  role: 'shadow-exchange' | 'shadow-preview'
+  /** `prefix` is all of the name, if nobody has it. */
+  exactly?: boolean
+  role: 'shadow-exchange' | 'shadow-preview' | 'shadow-mesh' | 'router'
   /** Of the pod only, beside kt's own; what makes a Service select it may better come later, by `Shadow.mark`. */
   labels?: Record<string, string>
   annotations?: Record<string, string>
@@ -35,8 +51,10 @@ export interface Exposure {
   portNames?: { name: string; port: number; network: 'tcp' | 'udp' }[]
 }
 
-const MOUNT = '/kt'
-const AGENT_FILE = 'agent.cjs'
+/** Where an agent's pod finds its files. */
+export const MOUNT = '/kt'
+/** The agent's bundle among them. */
+export const AGENT_FILE = 'agent.cjs'
 const KEY_FILE = 'session.pem'
 const EXPOSE_FILE = 'expose.json'
 /** The agent keeps to 96 MB whatever the flows do; the rest is Node itself and what the kernel counts for its sockets. */
@@ -109,14 +127,15 @@ export function podManifest(name: string, spec: ShadowSpec): Pod {
     metadata: {
       ...rest,
       // kt's own last: they are what finds the pod again.
-      labels: { ...exposure?.labels, ...labels },
-      annotations: { ...exposure?.annotations, ...annotations }
+      labels: { ...spec.labels, ...exposure?.labels, ...labels },
+      annotations: { ...spec.annotations, ...exposure?.annotations, ...annotations }
     },
     spec: {
       // An agent that ends by itself (exit 0: its session is gone) stays ended; one that crashes comes back under the same name.
       restartPolicy: 'OnFailure',
       terminationGracePeriodSeconds: exposure === undefined ? GRACE_SECONDS : EXPOSED_GRACE_SECONDS,
       automountServiceAccountToken: false,
+      ...(spec.serviceAccount === undefined ? {} : { serviceAccountName: spec.serviceAccount }),
       enableServiceLinks: false,
       nodeSelector: { 'kubernetes.io/os': 'linux', ...spec.nodeSelector },
       ...(spec.imagePullSecrets === undefined
@@ -139,7 +158,7 @@ export function podManifest(name: string, spec: ShadowSpec): Pod {
 
 type Container = NonNullable<Pod['spec']>['containers'][number]
 
-function container({ image, imagePullPolicy, exposure }: ShadowSpec): Container {
+function container({ image, imagePullPolicy, exposure, quota, orphanSeconds }: ShadowSpec): Container {
   return {
     name: 'agent',
     image,
@@ -148,6 +167,7 @@ function container({ image, imagePullPolicy, exposure }: ShadowSpec): Container 
     command: ['node', '--max-semi-space-size=1', `--max-old-space-size=${HEAP_MAX_MB}`, `${MOUNT}/${AGENT_FILE}`],
     env: [
       { name: 'KT_PUBLIC_KEY', value: `${MOUNT}/${KEY_FILE}` },
+      ...(orphanSeconds === undefined ? [] : [{ name: 'KT_ORPHAN_SECONDS', value: String(orphanSeconds) }]),
       ...(exposure === undefined
         ? []
         : [
@@ -157,7 +177,10 @@ function container({ image, imagePullPolicy, exposure }: ShadowSpec): Container 
           ])
     ],
     ...(exposure === undefined ? {} : exposedPorts(exposure)),
-    resources: { requests: { cpu: '50m', memory: '64Mi' }, limits: { cpu: '2', memory: MEMORY_LIMIT } },
+    resources: {
+      requests: { cpu: '50m', memory: '64Mi', ...quota },
+      limits: { cpu: '2', memory: MEMORY_LIMIT, ...quota }
+    },
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,

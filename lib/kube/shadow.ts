@@ -35,11 +35,11 @@ export interface Marks {
 }
 
 /** Make a shadow and wait until its container runs, one with an `exposure` until its pod is Ready. Throws KtError; nothing is then left in the cluster. */
-export async function createShadow(cluster: Cluster, options: ShadowOptions): Promise<Shadow> {
+export async function createShadow(cluster: Cluster, spec: ShadowOptions): Promise<Shadow> {
   const { api, namespace } = cluster
+  const options = { ...cluster.pods, ...spec }
   const { signal } = options
-  const name = shadowName(options.exposure)
-  const uid = await createPod(cluster, name, options)
+  const { name, uid } = await createNamed(cluster, options)
   try {
     // After the pod, because it belongs to the pod; the kubelet waits for it.
     await api.call<ConfigMap>(
@@ -61,6 +61,20 @@ export async function createShadow(cluster: Cluster, options: ShadowOptions): Pr
     await remove(cluster, name, uid, false).catch(() => {}) // the first error is the one to tell
     throw error
   }
+}
+
+/** By its exact name if that is wanted; one of that name which still goes, or was left behind, need not be waited for. */
+async function createNamed(cluster: Cluster, options: ShadowOptions): Promise<{ name: string; uid: string }> {
+  const { exposure } = options
+  if (exposure?.exactly) {
+    try {
+      return { name: exposure.prefix, uid: await createPod(cluster, exposure.prefix, options) }
+    } catch (error) {
+      if (statusOf(error) !== 409) throw error
+    }
+  }
+  const name = shadowName(exposure)
+  return { name, uid: await createPod(cluster, name, options) }
 }
 
 /** The new pod's uid. */

@@ -5,7 +5,7 @@ import { describeExpired, findExpired } from '../../lib/kube/clean.ts'
 import type { Pod, Service } from '../../lib/kube/client.ts'
 import { stuntmanName } from '../../lib/kube/names.ts'
 import { describeOwner, isOurs, ownerAnnotations, ownerOf } from '../../lib/kube/owner.ts'
-import { changedServices, configOf, type Remains } from '../../lib/kube/recover.ts'
+import { changedServices, configOf, type Remains, scaledBy, servicesBehind } from '../../lib/kube/recover.ts'
 
 const LIMIT = 300
 const beat = (secondsAgo: number): string => String(Math.floor(Date.now() / 1000) - secondsAgo)
@@ -21,7 +21,7 @@ const exchanged = (name: string): Service => ({
 })
 
 const remains = (parts: Partial<Remains>): Remains => ({ services: [], pods: [], configMaps: [], ...parts })
-const NONE = { services: [], pods: [], helpers: [], configMaps: [] }
+const NONE = { services: [], pods: [], helpers: [], configMaps: [], participants: [] }
 
 test('an exchange that is kept alive by any part of it is left alone', t => {
   for (const [shadow, stuntman] of [
@@ -82,6 +82,35 @@ test("kt-connect's exchange and router are found by their annotations", t => {
   t.is(configOf(made('x', 0, 'app=web,replicas=3'), 'replicas'), '3')
   t.is(configOf(made('x', 0, 'app=web'), 'replicas'), undefined)
   t.is(configOf({}, 'service'), undefined)
+})
+
+/** kt-connect's shadow of a Deployment that it has scaled to 0: the Deployment's labels, and no word of a service. */
+const scaledShadow = (secondsAgo: number): Pod => {
+  const pod = made('shop-kt-exchange-abcde', secondsAgo, 'app=shop,replicas=2')
+  return { metadata: { ...pod.metadata, labels: { 'control-by': 'kt', 'kt-role': 'shadow-exchange', app: 'shop' } } }
+}
+const SHOP: Service = { metadata: { name: 'web' }, spec: { selector: { app: 'shop' } } }
+
+test("kt-connect's scaled Deployment: found by the service that leads to its shadow, or by its own name", t => {
+  t.deepEqual(changedServices(remains({ services: [SHOP], pods: [scaledShadow(10)] })), ['web'])
+  t.deepEqual(changedServices(remains({ pods: [scaledShadow(10)] })), ['shop'])
+  t.deepEqual(scaledBy(scaledShadow(10)), { kind: 'deployment', name: 'shop', replicas: 2 })
+  t.deepEqual(servicesBehind(made('kt-connect-shadow-abcde', 10), [SHOP]), [])
+})
+
+test('its shadow never goes without its Deployment, and both not while somebody keeps them alive', t => {
+  const silent = findExpired(remains({ services: [SHOP], pods: [scaledShadow(1000)] }), LIMIT)
+  t.deepEqual(silent, { ...NONE, services: ['web'] })
+  t.deepEqual(findExpired(remains({ services: [SHOP], pods: [scaledShadow(10)] }), LIMIT), NONE)
+})
+
+test("kt-connect's lock counts from when it was written", t => {
+  const locked = (secondsAgo: number): Service => ({
+    metadata: { name: 'web', creationTimestamp: '2020-01-01T00:00:00Z', annotations: { 'kt-lock': beat(secondsAgo) } },
+    spec: { selector: { app: 'web' } }
+  })
+  t.deepEqual(findExpired(remains({ services: [locked(10)] }), LIMIT), NONE)
+  t.deepEqual(findExpired(remains({ services: [locked(1000)] }), LIMIT), { ...NONE, services: ['web'] })
 })
 
 test('an owner is who, where, and how long silent', t => {

@@ -69,3 +69,25 @@ test('a port below 1024 needs the safe sysctl, and only that', t => {
   t.deepEqual(spec!.securityContext?.sysctls, [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }])
   t.deepEqual(spec!.containers[0]!.securityContext?.capabilities, { drop: ['ALL'] })
 })
+
+test('what the user wants of a pod, beside what kt needs', t => {
+  const { spec, metadata } = podManifest('kt-connect-shadow-abcde', {
+    ...SPEC,
+    imagePullPolicy: 'Always',
+    imagePullSecrets: ['registry'],
+    nodeSelector: { disk: 'ssd' },
+    serviceAccount: 'builder',
+    labels: { team: 'a', 'kt-role': 'not this one' },
+    annotations: { note: 'b' },
+    quota: { memory: '1Gi' }
+  })
+  t.like(metadata?.labels, { team: 'a', 'kt-role': 'shadow-connect' })
+  t.is(metadata?.annotations?.note, 'b')
+  t.deepEqual(spec?.imagePullSecrets, [{ name: 'registry' }])
+  t.deepEqual(spec?.nodeSelector, { 'kubernetes.io/os': 'linux', disk: 'ssd' })
+  t.is(spec?.serviceAccountName, 'builder')
+  t.false(spec?.automountServiceAccountToken)
+  const [container] = spec?.containers ?? []
+  t.is(container?.imagePullPolicy, 'Always')
+  t.deepEqual(container?.resources, { requests: { cpu: '50m', memory: '1Gi' }, limits: { cpu: '2', memory: '1Gi' } })
+})
