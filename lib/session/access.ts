@@ -1,4 +1,4 @@
-// The cluster within reach of this process and nothing changed on the computer: what a proxy and a program with the library stand on.
+// The cluster within reach of this process and nothing changed on the computer: what a proxy, a shell and a program with the library stand on.
 import { getServers } from 'node:dns'
 import { Resolver } from '../dns/server.ts'
 import { covers, planRoutes, type Route } from '../host/plan.ts'
@@ -7,9 +7,10 @@ import { discoverRanges, type Ranges, watchRanges } from '../kube/ranges.ts'
 import { type WatchedNames, watchServices } from '../kube/services.ts'
 import { ClusterDialer } from './cluster-dialer.ts'
 import { clusterDomain } from './cluster-domain.ts'
+import type { AgentLink } from './link.ts'
 import type { ClusterOptions } from './open-cluster.ts'
 import { reachAgent } from './reach-agent.ts'
-import type { RouteOptions } from './routes.ts'
+import { LEARNT, LEARNT_MAX, type RouteOptions } from './routes.ts'
 import { type Running, step } from './run.ts'
 import type { Parts } from './status.ts'
 
@@ -27,6 +28,9 @@ export interface Access {
   readonly cluster: Cluster
   readonly names: WatchedNames
   readonly dialer: ClusterDialer
+  readonly link: AgentLink
+  /** Answers every name: the cluster's from the cluster, others by its `upstreams`. */
+  readonly resolver: Resolver
   /** The ranges that are the cluster's, at this moment. */
   routes(): readonly Route[]
 }
@@ -43,17 +47,21 @@ export async function openAccess(
   parts: Parts
 ): Promise<Access> {
   const { stop } = running
-  let routes = plan(options, { ranges: [], never: [] }) // a typing error in a range is said before anything is made
+  let found: Ranges = { ranges: [], never: [] }
+  const learnt: Route[] = []
+  let routes = plan(options, found, learnt) // a typing error in a range is said before anything is made
   const link = await reachAgent(running, cluster, parts, { image: options.image })
   const facts = await link.facts()
   const domain = options.clusterDomain ?? clusterDomain(facts.resolvConf)
   const [names, ranges] = await step(running, 'Services and address ranges read', () =>
     Promise.all([watchServices(cluster, domain, stop.signal), discoverRanges(cluster, facts, stop.signal)])
   )
-  routes = plan(options, ranges)
-  await watchRanges(cluster, facts, ranges, stop.signal, changed => {
-    routes = plan(options, changed)
-  })
+  const follow = (changed: Ranges): void => {
+    found = changed
+    routes = plan(options, found, learnt)
+  }
+  follow(ranges)
+  await watchRanges(cluster, facts, ranges, stop.signal, follow)
   const isClusterAddress = (address: string): boolean => covers(routes, address)
   const { includeDomains } = options
   const resolver = new Resolver({
@@ -61,16 +69,28 @@ export async function openAccess(
     cluster: message => link.resolve(message),
     upstreams: getServers(),
     isClusterAddress,
+    learned(address) {
+      if (isClusterAddress(address) || learnt.length >= LEARNT_MAX) return
+      const cidr = `${address}/${address.includes(':') ? 128 : 32}`
+      if (learnt.some(route => route.cidr === cidr)) return // and it is one of those that are never reached so
+      learnt.push({ cidr, reason: LEARNT })
+      follow(found)
+    },
     cacheTtlMaxS: options.dnsCacheTtl,
     includeDomains
   })
   parts.resolver = resolver
   const dialer = new ClusterDialer({ link, resolver, names, isClusterAddress, includeDomains, by })
-  return { cluster, names, dialer, routes: () => routes }
+  return { cluster, names, dialer, link, resolver, routes: () => routes }
 }
 
 /** No device, so the computer's own subnets take nothing away; the API server and nodes are reached as before. */
-function plan({ includeIps, excludeIps, disablePodIp }: RouteOptions, { ranges, never }: Ranges): readonly Route[] {
+function plan(
+  { includeIps, excludeIps, disablePodIp }: RouteOptions,
+  { ranges, never }: Ranges,
+  learnt: readonly Route[]
+): readonly Route[] {
   const wanted = ranges.filter(({ kind }) => kind === 'service' || !disablePodIp)
-  return planRoutes({ ranges: wanted, include: includeIps, exclude: excludeIps, never, local: [] }).routes
+  return planRoutes({ ranges: [...wanted, ...learnt], include: includeIps, exclude: excludeIps, never, local: [] })
+    .routes
 }

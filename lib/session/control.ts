@@ -1,6 +1,6 @@
 // The control socket of a running session: HTTP over a Unix socket that only its owner may open.
 import { chmodSync, rmSync } from 'node:fs'
-import { createServer, request } from 'node:http'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 
 /** What a running session can be asked for. */
 export interface Control {
@@ -8,6 +8,10 @@ export interface Control {
   status(): unknown
   /** Who answers a name, and why; undefined when it cannot be asked for. */
   explain(name: string, type: string): Promise<unknown>
+  /** Write a capture of what goes through to `write` until the result is called; undefined: there is nothing to capture. Throws KtError. */
+  capture(filter: string, write: (bytes: Uint8Array) => boolean): (() => void) | undefined
+  /** Serve the dashboard, at `port` or, with 0, at any that is free; how it is reached. Rejects with a KtError. */
+  dashboard(port: number): Promise<unknown>
   /** Begin to stop; the process ends when everything is put back. */
   stop(): void
 }
@@ -15,6 +19,8 @@ export interface Control {
 /** Answers longer than this are not ours. */
 const ANSWER_MAX_BYTES = 1 << 20
 const ANSWER_LIMIT_MS = 5_000
+/** What waits for the reader of a capture: a second of a fast connection. */
+const CAPTURE_BACKLOG_BYTES = 128 * 1024 * 1024
 
 /** Serve `control` on `path`; the result closes it. */
 export async function serveControl(path: string, control: Control): Promise<() => void> {
@@ -34,6 +40,14 @@ export async function serveControl(path: string, control: Control): Promise<() =
         found => (found === undefined ? answer(400, { error: 'no such name or type' }) : answer(200, found)),
         (error: Error) => answer(500, { error: error.message })
       )
+    } else if (q.method === 'POST' && q.url?.startsWith('/dashboard?')) {
+      const port = Number(new URLSearchParams(q.url.slice('/dashboard?'.length)).get('port'))
+      control.dashboard(port).then(
+        found => answer(200, found),
+        (error: Error) => answer(500, { error: error.message })
+      )
+    } else if (q.method === 'GET' && q.url?.startsWith('/capture?')) {
+      sendCapture(control, new URLSearchParams(q.url.slice('/capture?'.length)).get('filter') ?? '', s, answer)
     } else {
       answer(404, { error: 'unknown' })
     }
@@ -51,14 +65,53 @@ export async function serveControl(path: string, control: Control): Promise<() =
   }
 }
 
+/** A capture as the body of an answer that ends with its reader. A reader who is too slow loses packets. */
+function sendCapture(
+  control: Control,
+  filter: string,
+  s: ServerResponse,
+  answer: (code: number, body: unknown) => void
+): void {
+  try {
+    const stop = control.capture(filter, bytes => {
+      if (s.writableLength > CAPTURE_BACKLOG_BYTES) return false
+      s.write(bytes.slice())
+      return true
+    })
+    if (stop === undefined) answer(409, { error: 'this kt has no network device' })
+    else s.on('close', stop)
+  } catch (error) {
+    answer(400, { error: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+/** Begin a capture; the answer's body is the file. Rejects with what the session says against it. */
+export function openCapture(path: string, filter: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const what = `/capture?${new URLSearchParams({ filter })}`
+    const q = request({ socketPath: path, method: 'GET', path: what }, s => {
+      if (s.statusCode === 200) return resolve(s)
+      let text = ''
+      s.setEncoding('utf8')
+      s.on('data', (part: string) => {
+        text += part
+      })
+      s.on('end', () => reject(new Error((JSON.parse(text) as { error: string }).error)))
+    })
+    q.on('error', reject)
+    q.end()
+  })
+}
+
 /** Ask the session behind `path`. Rejects when nobody answers in time. */
 export function askControl(
   path: string,
   method: 'GET' | 'POST',
-  what: '/status' | '/stop' | `/dns?${string}`
+  what: '/status' | '/stop' | `/dns?${string}` | `/dashboard?${string}`,
+  limitMs: number = ANSWER_LIMIT_MS
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const q = request({ socketPath: path, method, path: what, timeout: ANSWER_LIMIT_MS }, s => {
+    const q = request({ socketPath: path, method, path: what, timeout: limitMs }, s => {
       let text = ''
       s.setEncoding('utf8')
       s.on('data', (part: string) => {

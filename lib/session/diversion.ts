@@ -27,6 +27,8 @@ export interface DiversionOptions {
   annotations: Record<string, string>
   report: Report
   signal: AbortSignal
+  /** There are no original pods that could serve without a shadow. */
+  alone?: boolean
 }
 
 export class Diversion {
@@ -81,11 +83,15 @@ export class Diversion {
 
   /** Stop watching and give the service back; resolves when it is as it was. Called again, or before `begin`: does what is left to do. */
   async end(): Promise<void> {
-    const { cluster } = this.#options
+    await this.release()
+    await retireShadows(this.#options.cluster, this.#plan)
+  }
+
+  /** The same without taking the shadows out of the service: other services still lead to them. */
+  async release(): Promise<void> {
     this.#active = false
     await this.#work
-    await restore(cluster, this.#plan.service, this.#plan.token)
-    await retireShadows(cluster, this.#plan)
+    await restore(this.#options.cluster, this.#plan.service, this.#plan.token)
   }
 
   async #divert(): Promise<void> {
@@ -134,7 +140,8 @@ export class Diversion {
     if (!this.#hasShadow) {
       if (state.kind !== 'exchanged') return
       await restore(cluster, name, token)
-      return this.#say(`the shadow pod is gone: the original pods of service ${name} serve until a new one is ready`)
+      const who = this.#options.alone ? `nobody serves service ${name}` : `the original pods of service ${name} serve`
+      return this.#say(`the shadow pod is gone: ${who} until a new one is ready`)
     }
     const same = service.metadata?.uid === this.#uid
     // Our own giving back leaves no trace either; somebody else's undo comes while a shadow is there and nothing was said.

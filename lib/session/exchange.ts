@@ -1,22 +1,20 @@
 // `kt exchange`, put together: stuntman, shadow, and only then the service; undone in reverse, the service first.
-import { KtError } from '../errors.ts'
-import { exchangeRights } from '../kube/access.ts'
-import { createStuntman, type Diverting, deleteService, demandFree, planDiversion } from '../kube/exchange.ts'
+import type { Right } from '../kube/api-error.ts'
+import type { Service } from '../kube/client.ts'
+import { createStuntman, type Diverting, deleteStuntman, demandFree, planDiversion } from '../kube/exchange.ts'
 import { CONFIG_ANNOTATION, EXCHANGE_KEY } from '../kube/names.ts'
 import { ownerAnnotations } from '../kube/owner.ts'
-import {
-  type CarriedPort,
-  carriedPorts,
-  describePorts,
-  parseExpose,
-  type ServicePort,
-  servicePorts
-} from '../kube/ports.ts'
+import { type CarriedPort, type ServicePort, servicePorts } from '../kube/ports.ts'
 import { findRemains, recoverService } from '../kube/recover.ts'
+import { rightsOf } from '../kube/rights.ts'
 import { findService, type Target } from '../kube/target.ts'
 import { version } from '../version.ts'
+import { chosenPorts } from './chosen-ports.ts'
 import { Diversion } from './diversion.ts'
+import { planEphemeral } from './exchange-ephemeral.ts'
+import { planScale } from './exchange-scale.ts'
 import {
+  type Begun,
   beginExposing,
   checkLocalPrograms,
   describeCarried,
@@ -25,47 +23,79 @@ import {
   keepBeating,
   lives,
   ownProcess,
+  type Planned,
+  ready,
   startShadow
 } from './exposing.ts'
 import type { Report } from './report.ts'
 import { runSession, step } from './run.ts'
 
-export interface ExchangeOptions extends ExposingOptions {
+/** The original pods stay beside, go to 0, or get a container of ours. */
+export type ExchangeMode = 'selector' | 'scale' | 'ephemeral'
+
+/** One service that is to be exchanged. */
+export interface ExchangeWish {
   target: Target
-  /** As typed; empty: say which ports exist. */
+  /** As typed; empty: `ask`, or say which ports exist. */
   expose: string
   /** Take a service whose owner has been silent. */
   takeover: boolean
   /** What the local program refuses goes to the original pods. */
   fallback: boolean
+  /** How traffic is led here; default: by the selector. */
+  mode?: ExchangeMode
+  /** Mode `scale`: how long the originals are waited for at the end. */
+  recoverWaitSeconds?: number
+  /** Have the user choose among the ports of the service; what he would have typed. Only where there is a user. */
+  ask?: ((service: string, ports: readonly ServicePort[]) => Promise<string>) | undefined
 }
+
+export interface ExchangeOptions extends ExposingOptions, ExchangeWish {}
 
 /** Lead a service to this laptop until `stop` is aborted or it is taken away; then put it back. Rejects with what ended it. */
 export async function exchange(options: ExchangeOptions, report: Report, stop: AbortController): Promise<void> {
   await runSession(report, stop, async running => {
-    const exposing = await beginExposing(running, options, { name: 'exchange', rights: exchangeRights })
-    return await start(exposing, options)
+    const exposing = await beginExposing(running, options, { name: 'exchange', rights: exchangeRights(options) })
+    const begin = await planExchange(exposing, options)
+    return ready(exposing, await begin())
   })
 }
 
-async function start(exposing: Exposing, options: ExchangeOptions): Promise<{ lost: Promise<Error> }> {
-  const { report, stop, life, cluster, parts, began } = exposing
-  const found = await findService(cluster, options.target, stop.signal)
-  const name = found.metadata?.name ?? ''
-  const free = { takeover: options.takeover, lives, signal: stop.signal }
-  const stale = await demandFree(cluster, found, free)
-  const before = await planDiversion(cluster, found, stop.signal)
-  const ports = chosenPorts(name, servicePorts(found, before.pods), options.expose)
-  if (!options.skipPortChecking) await checkLocalPrograms(ports)
-  if (stale)
-    for (const text of await recoverService(cluster, name, await findRemains(cluster, stop.signal), stop.signal))
-      report({ event: 'note', text: `left behind by an earlier exchange: ${text}` })
-  const service = stale ? await findService(cluster, { kind: 'service', name }, stop.signal) : found
-  const plan = stale ? await planDiversion(cluster, service, stop.signal) : before
+/** What an exchange of this target cannot do without. */
+export function exchangeRights({ target: { kind }, mode }: ExchangeWish): (namespace: string) => Right[] {
+  return namespace => rightsOf('exchange', namespace, `${kind}/NAME`, `--mode ${mode}`)
+}
 
+/** Look at everything that can be in the way; throws KtError. */
+export async function planExchange(exposing: Exposing, wish: ExchangeWish): Promise<Planned> {
+  if (wish.mode === 'scale') return await planScale(exposing, wish)
+  if (wish.mode === 'ephemeral') return await planEphemeral(exposing, wish)
+  const { stop, cluster } = exposing
+  const service = await findService(cluster, wish.target, stop.signal)
+  const stale = await demandFree(cluster, service, { takeover: wish.takeover, lives, signal: stop.signal })
+  const plan = await planDiversion(cluster, service, stop.signal)
+  const ports = await chosenPorts(exposing, service.metadata?.name ?? '', servicePorts(service, plan.pods), wish)
+  if (!exposing.options.skipPortChecking) await checkLocalPrograms(ports)
+  return () => begin(exposing, { service, plan, ports, stale, fallback: wish.fallback })
+}
+
+interface Plan {
+  service: Service
+  plan: Diverting
+  ports: CarriedPort[]
+  /** Something that was left behind has to be undone first. */
+  stale: boolean
+  fallback: boolean
+}
+
+async function begin(exposing: Exposing, planned: Plan): Promise<Begun> {
+  const { report, stop, life, cluster } = exposing
+  const { ports, fallback } = planned
+  const { service, plan } = planned.stale ? await recovered(exposing, planned.plan.service) : planned
+  const name = plan.service
   const annotations = ownerAnnotations(ownProcess(), version)
   const stuntman = await step(exposing, 'Stuntman service created', () => createStuntman(cluster, service, annotations))
-  life.onStop('Stuntman service removed', () => deleteService(cluster, stuntman))
+  life.onStop(`Stuntman service ${stuntman} removed`, () => deleteStuntman(cluster, stuntman, ownProcess()))
   keepBeating(exposing, stuntman)
   await startShadow(exposing, {
     prefix: `${name}-kt-exchange`,
@@ -74,32 +104,26 @@ async function start(exposing: Exposing, options: ExchangeOptions): Promise<{ lo
     annotations: { ...annotations, [CONFIG_ANNOTATION]: `service=${name}` },
     originals: `${stuntman}.${cluster.namespace}.svc`,
     ports,
-    fallback: options.fallback
+    fallback
   })
   const diversion = new Diversion({ cluster, plan, annotations, report, signal: stop.signal })
   life.onStop(`Original service ${name} recovered`, () => diversion.end())
   await step(exposing, `Service ${name} leads to this laptop`, () => diversion.begin())
   sayHow(report, plan, ports)
-  parts.exposed = ports.map(port => `service ${name}: ${describeCarried(port)}`)
-  report({
-    event: 'ready',
-    ms: performance.now() - began,
-    try: [],
-    banner: `Now all request to service '${name}' will be redirected to local`
-  })
-  return diversion
+  return {
+    banner: `Now all request to service '${name}' will be redirected to local`,
+    exposed: ports.map(port => `service ${name}: ${describeCarried(port)}`),
+    lost: diversion.lost
+  }
 }
 
-function chosenPorts(service: string, ports: ServicePort[], expose: string): CarriedPort[] {
-  if (expose !== '') return carriedPorts(service, ports, parseExpose(expose))
-  const [first] = ports
-  throw new KtError('KT_USAGE', `--expose is missing; service ${service} has: ${describePorts(ports) || 'no ports'}`, {
-    hint: first === undefined ? '' : `for example: kt exchange ${service} --expose ${local(first)}:${first.port}`
-  })
+/** Undo what an earlier exchange has left, and look again. */
+async function recovered({ report, stop, cluster }: Exposing, name: string): Promise<Pick<Plan, 'service' | 'plan'>> {
+  for (const text of await recoverService(cluster, name, await findRemains(cluster, stop.signal), stop.signal))
+    report({ event: 'note', text: `left behind by an earlier exchange: ${text}` })
+  const service = await findService(cluster, { kind: 'service', name }, stop.signal)
+  return { service, plan: await planDiversion(cluster, service, stop.signal) }
 }
-
-/** A local port that needs no root, for an example. */
-const local = ({ port }: ServicePort): number => (port < 1024 ? port + 8000 : port)
 
 function sayHow(report: Report, { service, mode, reason, headless }: Diverting, ports: CarriedPort[]): void {
   for (const port of ports) report({ event: 'note', text: `${service} ${describeCarried(port)}` })
@@ -112,6 +136,6 @@ function sayHow(report: Report, { service, mode, reason, headless }: Diverting, 
     })
   report({
     event: 'note',
-    text: 'Connections that are open already stay where they are; new ones come here within a second'
+    text: 'Connections that are open already stay where they are (--mode scale cuts them); new ones come here within a second'
   })
 }

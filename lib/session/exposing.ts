@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+// What exchange and preview share: a shadow that others in the cluster come to, and the local programs that answer.
 import { KtError } from '../errors.ts'
 import { processStart } from '../host/state.ts'
 import type { Right } from '../kube/api-error.ts'
@@ -8,14 +8,15 @@ import { HEARTBEAT_SECONDS } from '../kube/owner.ts'
 import type { CarriedPort } from '../kube/ports.ts'
 import type { Exposure } from '../kube/shadow-manifest.ts'
 import { agentPorts, type ExposeConfig } from '../tunnel/expose.ts'
-import { type ExposedPort, Inbound, LOCALHOST } from './inbound.ts'
+import { type ExposedPort, Inbound } from './inbound.ts'
+import { hostsOf, listens } from './local-program.ts'
 import { type ClusterOptions, openCluster } from './open-cluster.ts'
-import { reachAgent } from './reach-agent.ts'
+import { type AgentOptions, reachAgent } from './reach-agent.ts'
 import type { Running } from './run.ts'
 import type { Parts } from './status.ts'
 
-/** What both commands take. */
-export interface ExposingOptions extends ClusterOptions {
+/** How local programs are treated. */
+export interface LocalOptions {
   image: string
   /** Begin although nobody listens at a local port yet. */
   skipPortChecking: boolean
@@ -25,17 +26,31 @@ export interface ExposingOptions extends ClusterOptions {
   calls: boolean
 }
 
+/** What both commands take. */
+export interface ExposingOptions extends ClusterOptions, LocalOptions {}
+
 /** A running command with its cluster. */
 export interface Exposing extends Running {
-  readonly options: ExposingOptions
+  readonly options: LocalOptions
   readonly cluster: Cluster
   readonly parts: Parts
   /** When the command began, by `performance.now()`. */
   readonly began: number
 }
 
-/** Local programs answer within this or are taken for silent. */
-const CHECK_MS = 1_000
+/** One exchange or preview that works. */
+export interface Begun {
+  /** kt-connect's words; scripts wait for them. */
+  banner: string
+  /** For `kt status`. */
+  exposed: string[]
+  /** Resolves when it is not ours any more. */
+  lost: Promise<Error>
+}
+
+/** Everything is known and allowed, and nothing is changed yet; called, it begins. */
+export type Planned = () => Promise<Begun>
+
 /** Longest name of a container port (RFC 6335 §5.1). */
 const PORT_NAME_MAX = 15
 
@@ -62,33 +77,30 @@ export function lives(owner: string): boolean {
   return start !== '' && processStart(Number(pid)) === start
 }
 
+/** All of them work: say so. */
+export function ready({ report, parts, began }: Exposing, begun: Begun): { lost: Promise<Error> } {
+  parts.exposed = begun.exposed
+  report({ event: 'ready', ms: performance.now() - began, try: [], banner: begun.banner })
+  return begun
+}
+
+/** TCP ports whose local program does not listen. */
+async function silentPorts(ports: readonly CarriedPort[]): Promise<CarriedPort[]> {
+  const heard = await Promise.all(
+    ports.map(({ local, network }) =>
+      local === undefined || network !== 'tcp' ? true : listens(hostsOf(local.host), local.port)
+    )
+  )
+  return ports.filter((_, i) => !heard[i])
+}
+
 /** Somebody must listen where traffic will be led; UDP cannot be asked. Throws KT_NO_LOCAL. */
 export async function checkLocalPrograms(ports: readonly CarriedPort[]): Promise<void> {
-  for (const { local, network } of ports) {
-    if (local === undefined || network !== 'tcp') continue
-    const heard = await Promise.all(hostsOf(local.host).map(host => listens(host, local.port)))
-    if (heard.some(Boolean)) continue
-    throw new KtError('KT_NO_LOCAL', `nobody listens at ${local.host}:${local.port}; nothing has been changed`, {
-      hint: 'start the local program first, or give --skipPortChecking'
-    })
-  }
-}
-
-/** This computer is meant by its name and both of its addresses, whichever family the program has chosen. */
-function hostsOf(host: string): readonly string[] {
-  return host === 'localhost' || host === '127.0.0.1' ? LOCALHOST : [host]
-}
-
-function listens(host: string, port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect({ host, port, timeout: CHECK_MS })
-    const settle = (heard: boolean): void => {
-      socket.destroy()
-      resolve(heard)
-    }
-    socket.on('connect', () => settle(true))
-    socket.on('error', () => settle(false))
-    socket.on('timeout', () => settle(false))
+  const [silent] = await silentPorts(ports)
+  if (silent?.local === undefined) return
+  const { host, port } = silent.local
+  throw new KtError('KT_NO_LOCAL', `nobody listens at ${host}:${port}; nothing has been changed`, {
+    hint: 'start the local program first, or give --skipPortChecking'
   })
 }
 
@@ -102,27 +114,47 @@ export interface ShadowWish {
   ports: CarriedPort[]
   /** Give to the originals also what the local program refuses. */
   fallback: boolean
+  /** `prefix` is all of the name. */
+  exactly?: boolean
+  onShadow?: AgentOptions['onShadow']
 }
 
 /** Make the shadow, connect to its agent, and answer what comes in from then on. */
 export async function startShadow(exposing: Exposing, wish: ShadowWish): Promise<void> {
-  const { report, options, cluster, parts } = exposing
-  const inbound = new Inbound({
-    ports: wish.ports.flatMap(exposedPort),
+  const inbound = await inboundTo(exposing, wish)
+  await reachAgent(exposing, exposing.cluster, exposing.parts, {
+    image: exposing.options.image,
+    exposure: exposureOf(wish),
+    onStream: inbound.onStream,
+    ...(wish.onShadow === undefined ? {} : { onShadow: wish.onShadow })
+  })
+}
+
+/** What answers the calls at `ports`, with local programs. */
+export async function inboundTo(
+  { report, options }: Pick<Exposing, 'report' | 'options'>,
+  wish: Pick<ShadowWish, 'ports' | 'fallback'>
+): Promise<Inbound> {
+  const silent = options.skipPortChecking ? await silentPorts(wish.ports) : []
+  return new Inbound({
+    ports: wish.ports.flatMap(port => exposedPort(port, !silent.includes(port))),
     proxyProtocol: options.proxyProtocol,
+    onListening: ({ hosts: [host], localPort }, listening) => {
+      const where = `${host}:${localPort}`
+      const text = listening
+        ? `somebody listens at ${where} again`
+        : `nobody listens at ${where} any more: ${wish.fallback ? 'the original pods serve' : 'callers are refused'} until somebody does`
+      report({ event: 'warning', text })
+    },
     onCall: ({ source, sourcePort, network, port, verdict, to }) => {
       if (options.calls || verdict !== 'opened')
         report({ event: 'call', network, port, source: `${source}:${sourcePort}`, verdict, to })
     }
   })
-  await reachAgent(exposing, cluster, parts, {
-    image: options.image,
-    exposure: exposureOf(wish),
-    onStream: inbound.onStream
-  })
 }
 
-function exposureOf({ prefix, role, labels, annotations, originals, ports, fallback }: ShadowWish): Exposure {
+function exposureOf(wish: ShadowWish): Exposure {
+  const { prefix, exactly = false, role, labels, annotations, originals, ports, fallback } = wish
   const config: ExposeConfig = {
     originals,
     ports: ports.map(({ port, network, local }) => ({
@@ -134,11 +166,11 @@ function exposureOf({ prefix, role, labels, annotations, originals, ports, fallb
     }))
   }
   const portNames = ports.filter(({ name }) => name !== '' && name.length <= PORT_NAME_MAX)
-  return { prefix, role, labels, annotations, config, agentPorts: agentPorts(config), portNames }
+  return { prefix, exactly, role, labels, annotations, config, agentPorts: agentPorts(config), portNames }
 }
 
-function exposedPort({ port, network, local }: CarriedPort): ExposedPort[] {
-  return local === undefined ? [] : [{ network, port, hosts: hostsOf(local.host), localPort: local.port }]
+function exposedPort({ port, network, local }: CarriedPort, listening: boolean): ExposedPort[] {
+  return local === undefined ? [] : [{ network, port, hosts: hostsOf(local.host), localPort: local.port, listening }]
 }
 
 /** Keep a service of ours known as alive, until the session ends. */

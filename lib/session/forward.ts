@@ -1,11 +1,19 @@
 // `kt forward`, put together: ports of this computer that lead to something in the cluster. Needs no root and no `kt up`.
 import type { Socket } from 'node:net'
-import { connectRights } from '../kube/access.ts'
-import { type ForwardedPort, type ForwardPair, type ForwardTarget, findForwardTarget } from '../kube/forward-target.ts'
+import type { Right } from '../kube/api-error.ts'
+import {
+  type ForwardedPort,
+  type ForwardPair,
+  type ForwardTarget,
+  findForwardTarget,
+  forwardUse
+} from '../kube/forward-target.ts'
+import { rightsOf } from '../kube/rights.ts'
 import { join } from '../tunnel/join.ts'
-import { TunnelError } from '../tunnel/tunnel.ts'
+import { type Datagrams, TunnelError } from '../tunnel/tunnel.ts'
 import { clusterDomain } from './cluster-domain.ts'
 import type { AgentLink } from './link.ts'
+import { type LocalFlow, takeDatagrams } from './local-datagrams.ts'
 import { listenLocally } from './local-port.ts'
 import { type ClusterOptions, openCluster } from './open-cluster.ts'
 import { reachAgent } from './reach-agent.ts'
@@ -37,40 +45,50 @@ async function start(running: Running, options: ForwardOptions): Promise<void> {
   const { report, stop, life } = running
   const began = performance.now()
   const parts: Parts = {}
-  const cluster = await openCluster(running, options, { name: 'forward', rights: connectRights }, parts)
+  const cluster = await openCluster(running, options, { name: 'forward', rights: forwardRights(options.target) }, parts)
   const target = await findForwardTarget(cluster, options.target, options.pairs, stop.signal)
   // The ports are taken before anything is made in the cluster; who comes before it works is reset.
   const way: { link?: AgentLink; domain: string } = { domain: '' }
-  const say = (socket: Socket, port: ForwardedPort, verdict: string): void => {
+  const say = (source: string, { network, local, remote }: ForwardedPort, verdict: string): void => {
     if (verdict === 'opened' && !options.calls) return
-    const source = `${socket.remoteAddress}:${socket.remotePort}`
-    report({
-      event: 'call',
-      network: 'tcp',
-      port: port.local,
-      source,
-      verdict,
-      to: `${target.description}:${port.remote}`
-    })
+    report({ event: 'call', network, port: local, source, verdict, to: `${target.description}:${remote}` })
   }
   for (const port of target.ports) {
-    const close = await listenLocally(port.local, socket => {
-      void carry(socket, target.host(way.domain), port, way.link).then(verdict => say(socket, port, verdict))
-    })
+    const close =
+      port.network === 'tcp'
+        ? await listenLocally(port.local, socket => {
+            const source = `${socket.remoteAddress}:${socket.remotePort}`
+            void carry(socket, target.host(way.domain), port, way.link).then(verdict => say(source, port, verdict))
+          })
+        : await takeDatagrams(port.local, flow =>
+            carryFlow(flow, target.host(way.domain), port, way.link, verdict => say(flow.source, port, verdict))
+          )
     life.onStop('', close)
   }
   const link = await reachAgent(running, cluster, parts, { image: options.image })
   way.domain = clusterDomain((await link.facts()).resolvConf)
   way.link = link
-  parts.forwarded = target.ports.map(port => `localhost:${port.local} → ${target.description} port ${port.remote}`)
+  parts.forwarded = target.ports.map(
+    port => `localhost:${named(port, port.local)} → ${target.description} port ${named(port, port.remote)}`
+  )
   report({ event: 'ready', ms: performance.now() - began, try: [], banner: banner(target) })
+}
+
+/** What forwarding to this target cannot do without. */
+function forwardRights(target: string): (namespace: string) => Right[] {
+  return namespace => rightsOf('forward', namespace, ...forwardUse(target))
 }
 
 /** kt-connect's words; scripts wait for them. */
 function banner({ description, ports }: ForwardTarget): string {
   return ports
-    .map(({ local, remote }) => `Now you can access port ${remote} of ${description} via 'localhost:${local}'`)
+    .map(port => `Now you can access port ${named(port, port.remote)} of ${description} via 'localhost:${port.local}'`)
     .join('\n ')
+}
+
+/** `53/udp`; TCP goes without saying. */
+function named({ network }: ForwardedPort, port: number): string {
+  return network === 'udp' ? `${port}/udp` : String(port)
 }
 
 /** Dial for a local connection and join both; what became of it. Dialled anew each time, so that it survives what comes and goes behind a name. */
@@ -92,4 +110,21 @@ async function carry(
     if (!socket.destroyed) socket.resetAndDestroy()
     return error instanceof TunnelError ? error.reason : 'closed'
   }
+}
+
+/** The same for a UDP caller; undefined: nobody is there at the moment. */
+function carryFlow(
+  { answer, closed }: LocalFlow,
+  host: string | undefined,
+  { port }: ForwardedPort,
+  link: AgentLink | undefined,
+  said: (verdict: string) => void
+): Datagrams | undefined {
+  const tunnel = link?.tunnel
+  said(host === undefined ? 'refused' : tunnel === undefined ? 'closed' : 'opened')
+  if (host === undefined || tunnel === undefined) return undefined
+  return tunnel.datagrams(host, port, answer, reason => {
+    if (reason !== 'idle') said(reason)
+    closed()
+  })
 }

@@ -2,11 +2,13 @@
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6, type Socket } from 'node:net'
 import type { MuxStream } from '../mux/stream.ts'
+import { inboundTrace } from '../trace.ts'
 import { DatagramDecoder, MAX_QUEUED_BYTES, sendDatagram } from '../tunnel/datagrams.ts'
 import { verdictOf } from '../tunnel/errno.ts'
 import { join } from '../tunnel/join.ts'
 import { type Accepted, decodeRequest, encodeVerdict, type Verdict } from '../tunnel/request.ts'
 import { parseAddress } from '../wire/address.ts'
+import { LocalProgram } from './local-program.ts'
 import { proxyHeader } from './proxy-protocol.ts'
 
 /** A local program that has not answered by then counts as silent, ms. On this computer it takes microseconds. */
@@ -16,9 +18,6 @@ const SOCKET_BYTES = 131_072
 /** Datagrams kept for the next host of a flow which nobody has answered yet. */
 const MAX_KEPT_DATAGRAMS = 8
 
-/** This computer, whichever family the local program listens on. */
-export const LOCALHOST: readonly string[] = ['127.0.0.1', '::1']
-
 /** A port of the agent, and the local program behind it. */
 export interface ExposedPort {
   network: 'tcp' | 'udp'
@@ -27,6 +26,8 @@ export interface ExposedPort {
   /** Where the local program listens: tried in turn while they refuse. Names are resolved on this computer. */
   hosts: readonly string[]
   localPort: number
+  /** False: nobody listens there yet. */
+  listening?: boolean
 }
 
 /** A call has been answered. */
@@ -46,11 +47,14 @@ export interface InboundOptions {
   proxyProtocol?: boolean
   /** Called once for each connection and flow. */
   onCall?(call: InboundCall): void
+  /** The local program of a TCP port has been found not to listen any more, or to listen again. */
+  onListening?(port: ExposedPort, listening: boolean): void
 }
 
 /** Answers the streams that the agent opens. One serves any number of sessions, one after the other. */
 export class Inbound {
   readonly #options: InboundOptions
+  readonly #programs: ReadonlyMap<ExposedPort, LocalProgram>
   /** Calls answered with `opened` since the beginning. */
   opened = 0
   /** All others. */
@@ -58,18 +62,26 @@ export class Inbound {
 
   constructor(options: InboundOptions) {
     this.#options = options
+    this.#programs = new Map(
+      options.ports.map(port => {
+        const said = (listening: boolean): void => options.onListening?.(port, listening)
+        return [port, new LocalProgram(port.hosts, port.localPort, port.listening ?? true, said)]
+      })
+    )
   }
 
   /** For `MuxSession`. Whatever the request says, nothing throws. */
   readonly onStream = (stream: MuxStream, bytes: Uint8Array): void => {
     const request = decodeRequest(bytes)
+    if (request?.kind === 'listening') {
+      this.#tell(stream, request.port)
+      return
+    }
     if (request?.kind !== 'accepted' || parseAddress(request.source) === undefined) {
       answer(stream, 'denied')
       return
     }
-    const exposed = this.#options.ports.find(
-      ({ network, port }) => network === request.network && port === request.port
-    )
+    const exposed = this.#exposed(request.network, request.port)
     if (exposed === undefined) {
       this.#said(request, 'denied', '')
       answer(stream, 'denied')
@@ -78,7 +90,18 @@ export class Inbound {
       new LocalFlow(stream, exposed, (verdict, host) => this.#said(request, verdict, hostPort(host, exposed.localPort)))
   }
 
-  async #dial(stream: MuxStream, request: Accepted, { hosts, localPort }: ExposedPort): Promise<void> {
+  #exposed(network: 'tcp' | 'udp', port: number): ExposedPort | undefined {
+    return this.#options.ports.find(exposed => exposed.network === network && exposed.port === port)
+  }
+
+  #tell(stream: MuxStream, port: number): void {
+    const exposed = this.#exposed('tcp', port)
+    if (exposed === undefined) answer(stream, 'denied')
+    else this.#programs.get(exposed)?.tell(stream)
+  }
+
+  async #dial(stream: MuxStream, request: Accepted, exposed: ExposedPort): Promise<void> {
+    const { hosts, localPort } = exposed
     let verdict: Verdict = 'failed'
     let to = ''
     for (const host of hosts) {
@@ -90,8 +113,13 @@ export class Inbound {
       to = hostPort(host, localPort)
       if (typeof result === 'object') {
         this.#said(request, 'opened', to)
+        this.#programs.get(exposed)?.found(true)
         stream.write(encodeVerdict('opened'))
         if (this.#options.proxyProtocol) result.write(proxyHeader(request))
+        if (inboundTrace.hasSubscribers) {
+          const source = `${request.source}:${request.sourcePort}`
+          inboundTrace.publish({ port: request.port, source, to, stream, socket: result })
+        }
         join(result, stream)
         return
       }
@@ -100,6 +128,7 @@ export class Inbound {
     }
     this.#said(request, verdict, to)
     answer(stream, verdict)
+    if (verdict === 'refused') this.#programs.get(exposed)?.found(false)
   }
 
   #said({ network, port, source, sourcePort }: Accepted, verdict: Verdict, to: string): void {

@@ -3,9 +3,10 @@
 interface Undo {
   readonly what: string
   readonly undo: () => void | Promise<void>
+  readonly limitMs: number
 }
 
-/** No undo may hold up the ones behind it longer than this. */
+/** No undo may hold up the ones behind it longer than this, unless it says so. */
 const UNDO_LIMIT_MS = 20_000
 
 export interface Undone {
@@ -19,8 +20,8 @@ export class Lifecycle {
   #stopping: Promise<void> | undefined
 
   /** `what` is said when it has been undone: "Routes removed"; empty: nothing is said, because no user would miss it. */
-  onStop(what: string, undo: () => void | Promise<void>): void {
-    this.#undos.push({ what, undo })
+  onStop(what: string, undo: () => void | Promise<void>, limitMs: number = UNDO_LIMIT_MS): void {
+    this.#undos.push({ what, undo, limitMs })
   }
 
   /** Undo everything, last first. Called again: the same promise. An undo that fails or hangs does not stop the others. */
@@ -34,7 +35,7 @@ export class Lifecycle {
       const began = performance.now()
       const result: Undone = { what: next.what, ms: 0 }
       try {
-        await within(UNDO_LIMIT_MS, next.undo)
+        await within(next.limitMs, next.undo)
       } catch (error) {
         result.error = error
       }

@@ -8,11 +8,25 @@ const SOCKET_BYTES = 131_072
 /** Connections of one port at a time: half of the streams of a session. */
 const MAX_CONNECTIONS = 4_096
 
-/** Listen on 127.0.0.1, and on ::1 where there is IPv6; the result closes both. Throws KT_USAGE when the port cannot be had. */
-export async function listenLocally(port: number, onSocket: (socket: Socket) => void): Promise<() => void> {
-  const servers = [await listen('127.0.0.1', port, onSocket)]
+export interface LocalPortOptions {
+  /** In place of loopback. */
+  address?: string | undefined
+  /** What to do when the port cannot be had. */
+  hint?: string
+}
+
+/**
+ * Listen on 127.0.0.1, and on ::1 where there is IPv6, or on the one address that is asked for; the result ends it. Throws KT_USAGE when
+ * the port cannot be had.
+ */
+export async function listenLocally(
+  port: number,
+  onSocket: (socket: Socket) => void,
+  { address, hint = `choose another one: ${port < 1024 ? port + 8000 : port + 1}:REMOTE` }: LocalPortOptions = {}
+): Promise<() => void> {
+  const servers = [await listen(address ?? '127.0.0.1', port, hint, onSocket)]
   try {
-    servers.push(await listen('::1', port, onSocket))
+    if (address === undefined) servers.push(await listen('::1', port, hint, onSocket))
   } catch (error) {
     if (!(error instanceof KtError) || !isWithoutFamily(error.cause)) {
       for (const server of servers) server.close()
@@ -24,7 +38,7 @@ export async function listenLocally(port: number, onSocket: (socket: Socket) => 
   }
 }
 
-async function listen(host: string, port: number, onSocket: (socket: Socket) => void): Promise<Server> {
+async function listen(host: string, port: number, hint: string, onSocket: (socket: Socket) => void): Promise<Server> {
   const server = createServer(
     { allowHalfOpen: true, noDelay: true, ...{ highWaterMark: SOCKET_BYTES } },
     (socket: Socket) => {
@@ -39,10 +53,7 @@ async function listen(host: string, port: number, onSocket: (socket: Socket) => 
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException
     const why = code === 'EADDRINUSE' ? 'is taken' : code === 'EACCES' ? 'needs root' : `cannot be had (${code})`
-    throw new KtError('KT_USAGE', `port ${port} of this computer ${why}`, {
-      hint: `choose another one: ${port < 1024 ? port + 8000 : port + 1}:REMOTE`,
-      cause
-    })
+    throw new KtError('KT_USAGE', `port ${port} of this computer ${why}`, { hint, cause })
   }
 }
 

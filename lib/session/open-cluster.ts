@@ -2,7 +2,11 @@
 import { demandRights } from '../kube/access.ts'
 import type { Right } from '../kube/api-error.ts'
 import { type Cluster, loadCluster } from '../kube/client.ts'
+import type { PodWishes } from '../kube/shadow-manifest.ts'
 import { version } from '../version.ts'
+import { startCapture } from './capture.ts'
+import { dashboardOf } from './dashboard.ts'
+import type { LocalOptions } from './exposing.ts'
 import { announce } from './presence.ts'
 import { type Running, step } from './run.ts'
 import { type Parts, statusOf } from './status.ts'
@@ -12,20 +16,33 @@ export interface ClusterOptions {
   kubeconfig: string | undefined
   context: string | undefined
   namespace: string | undefined
+  /** What the user wants of every pod that is made. */
+  pod?: PodWishes
+  /** A port-forward that is older is replaced, ms. */
+  carrierMaxAgeMs?: number | undefined
   /** Where this process logs to, or empty. */
   log: string
+  /** Unseen by `kt status` and `kt down`: the session of a program that has it by the library, and ends it itself. */
+  unseen?: boolean
 }
 
 /** The API server answers, knows us, and allows what `command` needs; `parts` is what `kt status` shows from now on. Throws KtError. */
 export async function openCluster(
   running: Running,
-  options: ClusterOptions,
+  options: ClusterOptions & Partial<LocalOptions>,
   command: { name: string; rights(namespace: string): Right[] },
   parts: Parts
 ): Promise<Cluster> {
   const { report, stop, life } = running
   const cluster = await step(running, 'API server answers', () => loadCluster(options, stop.signal))
   life.onStop('', () => cluster.close())
+  const { troubles } = cluster.api
+  parts.troubles = troubles
+  troubles.onChange = ([text]) => {
+    if (parts.link?.record.state !== 'connected') return // then that is the news
+    const state = text === undefined ? 'connected' : 'degraded'
+    report({ event: 'state', state, detail: text ?? 'everything in the cluster is seen changing again' })
+  }
   report({
     event: 'start',
     version,
@@ -35,16 +52,25 @@ export async function openCluster(
     server: cluster.server.href,
     namespace: cluster.namespace
   })
-  await announce(life, {
-    cluster,
-    command: command.name,
-    log: options.log,
-    status: () => statusOf(parts),
-    explain: async (name, type) => parts.resolver?.explain(name, type),
-    stop: () => stop.abort('kt down')
-  })
-  await step(running, 'Rights are sufficient', () =>
-    demandRights(cluster, command.rights(cluster.namespace), stop.signal)
-  )
+  if (options.unseen !== true)
+    await announce(life, {
+      cluster,
+      command: command.name,
+      log: options.log,
+      status: () => statusOf(parts),
+      explain: async (name, type) => parts.resolver?.explain(name, type),
+      capture: (filter, write) => parts.capturable && startCapture(parts.capturable, filter, write),
+      dashboard: dashboardOf(running, { cluster, command: command.name, parts, local: localOf(options) }),
+      stop: () => stop.abort('kt down')
+    })
+  await step(running, 'Rights are sufficient', () => demandRights(cluster, command, stop.signal))
   return cluster
+}
+
+/** What exchanges and previews that begin later are told about local programs; undefined is as not given. */
+function localOf({ image, skipPortChecking, proxyProtocol, calls }: Partial<LocalOptions>): Partial<LocalOptions> {
+  const given = Object.entries({ image, skipPortChecking, proxyProtocol, calls }).filter(
+    ([, value]) => value !== undefined
+  )
+  return Object.fromEntries(given)
 }

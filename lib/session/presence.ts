@@ -15,16 +15,18 @@ export interface Presence {
   command: string
   status(): SessionStatus
   explain: Control['explain']
+  capture: Control['capture']
+  dashboard: Control['dashboard']
   stop(): void
 }
 
 /** Write the state file and open the control socket, until `life` ends. */
 export async function announce(
   life: Lifecycle,
-  { cluster, log, command, status, explain, stop }: Presence
+  { cluster, log, command, status, explain, capture, dashboard, stop }: Presence
 ): Promise<void> {
   const socket = socketPath(process.pid)
-  const close = await serveControl(socket, { status, explain, stop })
+  const close = await serveControl(socket, { status, explain, capture, dashboard, stop })
   giveToInvoker(socket) // `sudo kt up`, then `kt status` without sudo
   const unregister = register({
     pid: process.pid,

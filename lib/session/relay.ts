@@ -1,4 +1,4 @@
-// What happens to whatever the laptop sends into the TUN: to our resolver, or through the tunnel to the cluster.
+// What happens to whatever is sent into the TUN: to our resolver, or through the tunnel to the cluster; from a shell also to where it went before.
 import type { Resolver } from '../dns/server.ts'
 import { serveTcp } from '../dns/tcp.ts'
 import type { EchoRequest } from '../stack/echo.ts'
@@ -16,8 +16,12 @@ const REACHED_MAX = 1024
 /** A port where nobody listens: its refusal tells that the address is alive (discard, RFC 863). */
 const PROBE_PORT = 9
 
+/** By whom an address is reached. */
+export type Way = Pick<Tunnel, 'dial' | 'datagrams'>
+
 export interface RelayOptions {
-  link: { readonly tunnel: Tunnel | undefined }
+  /** How this address is reached; undefined: not at the moment. */
+  way(address: string): Way | undefined
   resolver: Resolver
   /** The addresses inside the TUN where the resolver answers. */
   resolverAddresses: readonly string[]
@@ -41,14 +45,14 @@ export class Relay {
       else pending.refuse()
       return
     }
-    const tunnel = this.#options.link.tunnel
-    if (tunnel === undefined) {
+    const way = this.#options.way(destination)
+    if (way === undefined) {
       pending.unreachable()
       return
     }
     const gone = new AbortController()
     pending.onGone = () => gone.abort()
-    tunnel.dial(destination, destinationPort, { signal: gone.signal }).then(
+    way.dial(destination, destinationPort, { signal: gone.signal }).then(
       stream => {
         this.#note(destination)
         trace('opened', 'tcp', pending)
@@ -91,14 +95,14 @@ export class Relay {
       }
       return
     }
-    const tunnel = this.#options.link.tunnel
-    if (tunnel === undefined) {
+    const way = this.#options.way(destination)
+    if (way === undefined) {
       flow.unreachable()
       flow.close()
       return
     }
     trace('opened', 'udp', flow)
-    const far = tunnel.datagrams(
+    const far = way.datagrams(
       destination,
       destinationPort,
       bytes => {
@@ -124,10 +128,10 @@ export class Relay {
       echo.reply()
       return
     }
-    const tunnel = this.#options.link.tunnel
-    if (tunnel === undefined || this.#probing.has(destination)) return
+    const way = this.#options.way(destination)
+    if (way === undefined || this.#probing.has(destination)) return
     this.#probing.add(destination)
-    void isAlive(tunnel, destination).then(alive => {
+    void isAlive(way, destination).then(alive => {
       this.#probing.delete(destination)
       if (!alive) return
       this.#note(destination)
@@ -156,9 +160,9 @@ export class Relay {
 }
 
 /** An address that opens or refuses a port is there. */
-async function isAlive(tunnel: Tunnel, address: string): Promise<boolean> {
+async function isAlive(way: Way, address: string): Promise<boolean> {
   try {
-    const stream = await tunnel.dial(address, PROBE_PORT)
+    const stream = await way.dial(address, PROBE_PORT)
     stream.destroy()
     return true
   } catch (error) {

@@ -19,6 +19,7 @@ export type SessionEvent =
   | { event: 'note'; text: string }
   | { event: 'warning'; text: string }
   | { event: 'dns'; mode: string; server: string; description: string }
+  | { event: 'proxy'; socks: string; http: string; environment: Record<string, string>; pac: string }
   | { event: 'ready'; ms: number; try: string[]; banner?: string }
   | { event: 'call'; network: string; port: number; source: string; verdict: string; to: string }
   | { event: 'state'; state: string; detail: string }
@@ -29,7 +30,8 @@ export type SessionEvent =
 
 export type Report = (event: SessionEvent) => void
 
-const BANNER = 'All looks good, now you can access to resources in the kubernetes cluster'
+/** What `kt up` says when it is ready: kt-connect's words. */
+export const BANNER = 'All looks good, now you can access to resources in the kubernetes cluster'
 
 const took = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`)
 
@@ -52,6 +54,8 @@ export function describe(e: SessionEvent): string {
       return `! ${e.text}`
     case 'dns':
       return `  DNS (${e.mode}): ${e.description}`
+    case 'proxy':
+      return `  Proxy at ${e.socks}${e.http === e.socks ? '' : ` and ${e.http}`}: SOCKS 4, 4a, 5 and HTTP; for a browser: ${e.pac}`
     case 'ready':
       return ready(e.ms, e.try, e.banner ?? BANNER)
     case 'call':

@@ -31,7 +31,9 @@ export async function planInput(
 }
 
 /** Single addresses learnt from DNS answers; past this the oldest range has to do. */
-const LEARNT_MAX = 1024
+export const LEARNT_MAX = 1024
+/** Why such an address is the cluster's. */
+export const LEARNT = 'named in a DNS answer of the cluster'
 
 export class Routes {
   readonly #device: string
@@ -103,7 +105,7 @@ export class Routes {
     if (this.#learnt.has(address) || this.#learnt.size >= LEARNT_MAX || covers(this.#plan.routes, address)) return
     this.#learnt.add(address)
     const cidr = `${address}/${address.includes(':') ? 128 : 32}`
-    this.#extra.push({ cidr, reason: 'named in a DNS answer of the cluster' })
+    this.#extra.push({ cidr, reason: LEARNT })
     this.follow(Promise.resolve(this.#input))
   }
 

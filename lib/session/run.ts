@@ -1,4 +1,5 @@
 // The frame of every command that stays: start, wait for the end, undo everything.
+import { EventLog } from './event-log.ts'
 import { Lifecycle } from './lifecycle.ts'
 import type { Report } from './report.ts'
 
@@ -7,6 +8,8 @@ export interface Running {
   readonly report: Report
   readonly stop: AbortController
   readonly life: Lifecycle
+  /** What was said so far, for who can be asked for it. */
+  readonly log?: EventLog
 }
 
 /**
@@ -14,13 +17,15 @@ export interface Running {
  * it is lost, and undo. Rejects with the error that ended it; whatever had been changed until then is undone first.
  */
 export async function runSession(
-  report: Report,
+  say: Report,
   stop: AbortController,
   start: (running: Running) => Promise<{ lost: Promise<Error> }>
 ): Promise<void> {
   const life = new Lifecycle()
+  const log = new EventLog()
+  const report = log.tap(say)
   try {
-    const { lost } = await start({ report, stop, life })
+    const { lost } = await start({ report, stop, life, log })
     await Promise.race([lost.then(error => Promise.reject(error)), aborted(stop.signal)])
   } catch (error) {
     if (!stop.signal.aborted) throw error // what a stop that was asked for interrupts is no failure

@@ -1,11 +1,15 @@
 // There is always one shadow pod: made when it is first asked for, and again when the cluster has lost it.
 import { agentSource } from '../kube/agent-source.ts'
-import type { Cluster } from '../kube/client.ts'
+import { statusOf } from '../kube/api-error.ts'
+import type { Cluster, Pod } from '../kube/client.ts'
+import { PODS } from '../kube/resource.ts'
 import { createShadow, removeEnded, type Shadow } from '../kube/shadow.ts'
 import type { Exposure } from '../kube/shadow-manifest.ts'
 import { AGENT_PORT } from '../tunnel/request.ts'
 import type { Report } from './report.ts'
 
+/** The cluster is asked about the pod while there is no tunnel: it must not be waited for longer than for a carrier, ms. */
+const LOOK_LIMIT_MS = 5_000
 /** kt-connect's `clean` takes for abandoned what has not been heard of for five minutes. */
 const HEARTBEAT_MS = 60_000
 
@@ -50,9 +54,30 @@ export class ShadowKeeper {
     }
   }
 
-  /** The cluster says that the pod is gone: the next `pod` makes a new one. */
+  /** Does the cluster still have the pod, and will it keep it? What cannot be known counts as yes. */
+  async isUsable(): Promise<boolean> {
+    if (this.podName === '') return true
+    const { api, namespace } = this.#cluster
+    try {
+      const pod = await api.call<Pod>(
+        { ...PODS, verb: 'get', namespace, name: this.podName },
+        AbortSignal.timeout(LOOK_LIMIT_MS)
+      )
+      const ended = pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded'
+      return !ended && pod.metadata?.deletionTimestamp === undefined
+    } catch (error) {
+      return statusOf(error) !== 404
+    }
+  }
+
+  /** The pod is of no use any more: the next `pod` makes a new one. What is left of the old one is removed without waiting for it. */
   async lost(): Promise<void> {
-    await this.remove()
+    const shadow = await this.#shadow?.catch(() => undefined)
+    this.#shadow = undefined
+    clearInterval(this.#heart)
+    if (shadow === undefined) return
+    this.#options.report({ event: 'warning', text: `shadow pod ${shadow.name} is gone: a new one is made` })
+    await shadow.remove({ wait: false }).catch(() => {}) // it belongs to a cluster that may not answer; `kt clean` finds it
   }
 
   async remove(): Promise<void> {

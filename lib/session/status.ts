@@ -1,20 +1,27 @@
 // What a running session says of itself, at whatever moment it is asked.
 
 import type { Resolver } from '../dns/server.ts'
+import type { Troubles } from '../kube/troubles.ts'
 import type { Stack } from '../stack/stack.ts'
-import type { AgentLink, LinkState } from './link.ts'
+import type { Capturable } from './capture.ts'
+import type { AgentLink } from './link.ts'
+import type { CarrierEvent, LinkState } from './link-record.ts'
 import type { Routes } from './routes.ts'
 import type { ShadowKeeper } from './shadow-keeper.ts'
 
 /** Field names are stable: `kt status --output json` prints them. */
 export interface SessionStatus {
-  state: LinkState
+  state: LinkState | 'degraded'
   /** Milliseconds since the epoch. */
   stateSince: number
+  /** Why it is so; while there is no connection, the last failure. */
+  detail: string
+  /** What became of the carriers, oldest first. */
+  carriers: readonly CarrierEvent[]
   pod: string
   device: string
   roundTripMs: number
-  /** Bytes through the carrier since it was dialled. */
+  /** Bytes of the session, over all its carriers. */
   bytesIn: number
   bytesOut: number
   /** Open at this moment. */
@@ -24,14 +31,17 @@ export interface SessionStatus {
   dns: string
   /** Ports of the cluster that lead to this laptop; empty for `kt up`. */
   exposed: string[]
-  /** Ports of this laptop that lead into the cluster; empty except for `kt forward`. */
+  /** Ports of this laptop that lead into the cluster; empty except for `kt forward` and `kt up --socks`. */
   forwarded: string[]
+  /** Variables by which programs find the proxy of `kt up --socks`; empty without one. */
+  environment: Record<string, string>
 }
 
 /** The parts of a session as far as they have started. */
 export interface Parts {
-  keeper?: ShadowKeeper
+  keeper?: Pick<ShadowKeeper, 'podName'>
   link?: AgentLink
+  troubles?: Troubles
   stack?: Stack
   device?: string
   routes?: Routes
@@ -39,14 +49,31 @@ export interface Parts {
   dns?: string
   exposed?: string[]
   forwarded?: string[]
+  environment?: Record<string, string>
+  capturable?: Capturable
 }
 
-export function statusOf({ keeper, link, stack, device, routes, dns, exposed, forwarded }: Parts): SessionStatus {
+export function statusOf({
+  keeper,
+  link,
+  troubles,
+  stack,
+  device,
+  routes,
+  dns,
+  exposed,
+  forwarded,
+  environment
+}: Parts): SessionStatus {
   const mux = link?.session
+  const record = link?.record
+  const trouble = troubles?.texts[0]
   const started = dns !== undefined || exposed !== undefined || forwarded !== undefined
   return {
-    state: !started && link?.state === 'connected' ? 'connecting' : (link?.state ?? 'connecting'),
-    stateSince: link?.since ?? Date.now(),
+    state: stateOf(record?.state, started, trouble),
+    stateSince: record?.since ?? Date.now(),
+    detail: trouble !== undefined && record?.state === 'connected' ? trouble : (record?.detail ?? ''),
+    carriers: record?.history ?? [],
     pod: keeper?.podName ?? '',
     device: device ?? '',
     roundTripMs: mux?.roundTripMs ?? 0,
@@ -57,6 +84,14 @@ export function statusOf({ keeper, link, stack, device, routes, dns, exposed, fo
     routes: routes?.plan.routes ?? [],
     dns: dns ?? '',
     exposed: exposed ?? [],
-    forwarded: forwarded ?? []
+    forwarded: forwarded ?? [],
+    environment: environment ?? {}
   }
+}
+
+/** Connected is only what has started and has nothing to complain of. */
+function stateOf(link: LinkState | undefined, started: boolean, trouble: string | undefined): SessionStatus['state'] {
+  if (link !== 'connected') return link ?? 'connecting'
+  if (!started) return 'connecting'
+  return trouble === undefined ? 'connected' : 'degraded'
 }

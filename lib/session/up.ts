@@ -4,25 +4,28 @@ import { covers, type PlanInput, planRoutes } from '../host/plan.ts'
 import { configureDevice } from '../host/routes-linux.ts'
 import { stateDirectory } from '../host/state.ts'
 import { connectRights } from '../kube/access.ts'
+import type { Right } from '../kube/api-error.ts'
 import { discoverRanges, type Ranges, watchRanges } from '../kube/ranges.ts'
 import { watchServices } from '../kube/services.ts'
-import { Stack } from '../stack/stack.ts'
+import type { Device } from '../tun/device.ts'
 import { openTun, TX_QUEUE_LENGTH } from '../tun/linux.ts'
 import { clusterDomain } from './cluster-domain.ts'
 import { type DnsOptions, type LaptopDns, startDns } from './dns.ts'
 import type { DnsMode } from './dns-mode.ts'
+import type { LocalOptions } from './exposing.ts'
 import { recoverLaptop } from './laptop.ts'
 import { type ClusterOptions, openCluster } from './open-cluster.ts'
 import { reachAgent } from './reach-agent.ts'
 import { Relay } from './relay.ts'
-import type { Report } from './report.ts'
+import { BANNER, type Report } from './report.ts'
 import { planInput, Routes } from './routes.ts'
 import { type Running, runSession, step } from './run.ts'
+import { startStack } from './stack.ts'
 import type { Parts } from './status.ts'
 import { suggestions } from './suggestions.ts'
+import { planTraffic, type TrafficWishes, trafficRights } from './traffic.ts'
 
-export interface UpOptions extends ClusterOptions {
-  image: string
+export interface UpOptions extends ClusterOptions, LocalOptions, TrafficWishes {
   /** Addresses and ranges that stay outside of the TUN. */
   excludeIps: string[]
   /** Further addresses and ranges to route. */
@@ -58,13 +61,15 @@ export async function up(options: UpOptions, report: Report, stop: AbortControll
 }
 
 /** Resolves when everything works. */
-async function start(session: Session): Promise<Stack> {
+async function start(session: Session): Promise<{ lost: Promise<Error> }> {
   const { options, report, stop, life, parts } = session
   const began = performance.now()
   // A typing error in a range is said before anything is made.
   planRoutes({ ranges: [], include: options.includeIps, exclude: options.excludeIps, never: [], local: [] })
   for (const text of await recoverLaptop()) report({ event: 'note', text: `left behind by an earlier kt: ${text}` })
-  const cluster = await openCluster(session, options, { name: 'up', rights: connectRights }, parts)
+  const rights = (namespace: string): Right[] => [...connectRights(namespace), ...trafficRights(options)(namespace)]
+  const cluster = await openCluster(session, options, { name: 'up', rights }, parts)
+  const beginTraffic = await planTraffic({ ...session, cluster, began }, options)
   const journal = openJournal(stateDirectory('journal'))
   life.onStop('', () => journal.close())
 
@@ -83,7 +88,8 @@ async function start(session: Session): Promise<Stack> {
     includeDomains: options.includeDomains
   })
   parts.resolver = resolver
-  const stack = await startStack(session, new Relay({ link, resolver, resolverAddresses: RESOLVER_ADDRESSES }))
+  const relay = new Relay({ way: () => link.tunnel, resolver, resolverAddresses: RESOLVER_ADDRESSES })
+  const stack = startStack(session, parts, { device: await openDevice(session), relay, names })
   let latest = ranges
   // First the resolver, because its upstreams must stay outside of the routes.
   const onUpstreams = (): void => parts.routes?.follow(plan(latest))
@@ -98,29 +104,20 @@ async function start(session: Session): Promise<Stack> {
     routes.follow(plan(changed))
     dns.follow(changed)
   })
-  report({ event: 'ready', ms: performance.now() - began, try: suggestions(names) })
-  return stack
+  const traffic = await beginTraffic()
+  parts.exposed = traffic.exposed
+  const banner = [BANNER, ...traffic.banners].join('\n ')
+  report({ event: 'ready', ms: performance.now() - began, try: suggestions(names), banner })
+  return { lost: Promise.race([stack.lost, traffic.lost]) }
 }
 
-async function startStack(session: Session, relay: Relay): Promise<Stack> {
-  const { life, parts } = session
-  const device = await step(session, `Tun device ${DEVICE} is ready`, async () => {
+async function openDevice({ life, report, stop }: Session): Promise<Device> {
+  return await step({ report, stop }, `Tun device ${DEVICE} is ready`, async () => {
     const tun = await openTun({ name: DEVICE })
     life.onStop(`Tun device ${DEVICE} and its routes removed`, () => tun.close())
     await configureDevice(DEVICE, { addresses: LAPTOP_ADDRESSES, mtu: tun.mtu, txQueueLength: TX_QUEUE_LENGTH })
     return tun
   })
-  const stack = new Stack({
-    device,
-    onConnection: pending => relay.onConnection(pending),
-    onFlow: flow => relay.onFlow(flow),
-    onEcho: echo => relay.onEcho(echo)
-  })
-  life.onStop('Connections closed', () => stack.close())
-  stack.start()
-  parts.stack = stack
-  parts.device = DEVICE
-  return stack
 }
 
 type DnsParts = Pick<DnsOptions, 'journal' | 'resolver' | 'names' | 'ranges' | 'onUpstreams'>

@@ -6,7 +6,8 @@ import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { MuxSession } from '../../lib/mux/session.ts'
 import type { MuxStream } from '../../lib/mux/stream.ts'
-import { Inbound, type InboundCall, type InboundOptions, LOCALHOST } from '../../lib/session/inbound.ts'
+import { Inbound, type InboundCall, type InboundOptions } from '../../lib/session/inbound.ts'
+import { LOCALHOST } from '../../lib/session/local-program.ts'
 import { DatagramDecoder, sendDatagram } from '../../lib/tunnel/datagrams.ts'
 import { type Accepted, decodeVerdict, encodeRequest, type Verdict } from '../../lib/tunnel/request.ts'
 import { plainPair } from '../_support/carriers.ts'
@@ -188,4 +189,21 @@ test('UDP: nobody listens: the flow is reset as refused, after both families wer
   sendDatagram(stream, Buffer.from('anybody?'))
   const [error] = (await once(stream, 'error')) as [Error & { resetCode: string }]
   t.is(error.resetCode, 'refused')
+})
+
+test('an agent that asks is told whether the program listens, and of each change', async t => {
+  const localPort = await serve(t, '127.0.0.1', echo)
+  const changes: boolean[] = []
+  const { agent } = ground(t, {
+    ports: [{ network: 'tcp', port: 80, hosts: LOCALHOST, localPort, listening: false }],
+    onListening: (_port, listening) => changes.push(listening)
+  })
+  const asked = agent.open(encodeRequest({ kind: 'listening', port: 80 }))
+  const said: number[] = []
+  asked.on('data', (bytes: Uint8Array) => said.push(...bytes))
+  while (said.length < 3) await once(asked, 'data')
+  t.deepEqual(said, [0, 0, 1], 'opened; nobody yet; found by looking')
+  t.deepEqual(changes, [true])
+  asked.destroy()
+  t.is((await answerOf(agent.open(encodeRequest({ kind: 'listening', port: 81 })))).verdict, 'denied')
 })

@@ -23,3 +23,12 @@ test('undoes in reverse, once, and goes on after a failure', async t => {
     ]
   )
 })
+
+test('an undo has the time that it asks for, and no more', async t => {
+  const life = new Lifecycle()
+  const said: string[] = []
+  life.onStop('the first', () => {})
+  life.onStop('one that hangs', () => new Promise(() => {}), 20)
+  await life.stop(({ what, error }) => said.push(`${what}: ${error instanceof Error ? error.message : 'undone'}`))
+  t.deepEqual(said, ['one that hangs: not done after 0.02 s', 'the first: undone'])
+})

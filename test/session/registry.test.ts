@@ -53,6 +53,8 @@ test.serial('the control socket answers its owner only, and says no to what it d
   const close = await serveControl(path, {
     status: () => ({ state: 'connected' }),
     explain: async (name, type) => (name === 'nginx' ? { name, type } : undefined),
+    capture: () => undefined,
+    dashboard: async () => undefined,
     stop: () => void stopped++
   })
   t.is(statSync(path).mode & 0o777, 0o600)
