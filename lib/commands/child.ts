@@ -1,4 +1,4 @@
-// The program of `kt up -- CMD`: begun when everything works, told of our signals, its end is ours.
+// The program of `kt up -- CMD` and `kt shell`: begun when everything works, told of our signals, its end is ours.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import { KtError } from '../errors.ts'
@@ -9,7 +9,7 @@ const NOT_RUNNABLE = 126
 const SIGNALLED = 128
 
 export class Child {
-  readonly #words: readonly string[]
+  #words: readonly string[]
   readonly #environment: NodeJS.ProcessEnv
   #process: ChildProcess | undefined
 
@@ -21,6 +21,11 @@ export class Child {
   /** Further variables, known before it starts. */
   give(environment: Readonly<Record<string, string>>): void {
     Object.assign(this.#environment, environment)
+  }
+
+  /** Words in front of its own, which make it run inside of something; known before it starts. */
+  within(words: readonly string[]): void {
+    this.#words = [...words, ...this.#words]
   }
 
   /** Does it run now? */
@@ -50,8 +55,11 @@ export class Child {
   }
 }
 
-/** Words behind `--` belong to `kt up` alone. Throws KT_USAGE. */
+/** The commands that run a program, and the one that completes their command lines. */
+const WITH_PROGRAM = ['up', 'shell', '__complete']
+
+/** Words behind `--` belong to few commands. Throws KT_USAGE. */
 export function demandUp(command: string, words: readonly string[]): void {
-  if (words.length === 0 || command === 'up' || command === '__complete') return
+  if (words.length === 0 || WITH_PROGRAM.includes(command)) return
   throw new KtError('KT_USAGE', `kt ${command} takes no program behind --`, { hint: 'kt up -- CMD runs one' })
 }

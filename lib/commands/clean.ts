@@ -1,10 +1,13 @@
 // `kt clean`: removes what nobody keeps alive, services put back first.
 import { Command, InvalidArgumentError } from 'commander'
+import { demandRights } from '../kube/access.ts'
 import { describeExpired, findExpired, removeExpired } from '../kube/clean.ts'
 import { loadCluster } from '../kube/client.ts'
 import { findRemains } from '../kube/recover.ts'
+import { rightsOf } from '../kube/rights.ts'
 import { recoverLaptop } from '../session/laptop.ts'
 import type { GlobalFlags } from './global.ts'
+import { print } from './output.ts'
 
 interface CleanFlags extends GlobalFlags {
   thresholdInMinus: number
@@ -18,13 +21,21 @@ export function cleanCommand(done: (code: number) => void): Command {
     .option('--thresholdInMinus <minutes>', 'silent for longer than this counts as left', minutes, 5)
     .option('--dryRun', 'only say what would be done')
     .option('--localOnly', 'only this laptop, not the cluster')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  kt clean --dryRun                             what would be done
+  kt clean -n shop --thresholdInMinus 30        what has been silent for half an hour
+  sudo kt clean --localOnly                     resolver and journal of this laptop`
+    )
     .action(async (_: unknown, command: Command) => {
       const flags = command.optsWithGlobals<CleanFlags>()
       const lines = flags.dryRun ? [] : await recoverLaptop()
       if (!flags.localOnly) lines.push(...(await clean(flags)))
-      if (flags.output === 'json') process.stdout.write(`${JSON.stringify({ dryRun: flags.dryRun ?? false, lines })}\n`)
-      else if (lines.length > 0) for (const line of lines) process.stdout.write(`${flags.dryRun ? ' ' : '✓'} ${line}\n`)
-      else process.stdout.write('No unavailing kt resource found (^.^)YYa!!\n')
+      const mark = flags.dryRun ? ' ' : '✓'
+      const text = lines.map(line => `${mark} ${line}\n`).join('') || 'No unavailing kt resource found (^.^)YYa!!\n'
+      print(flags.output, { dryRun: flags.dryRun ?? false, lines }, text)
       done(0)
     })
 }
@@ -32,6 +43,7 @@ export function cleanCommand(done: (code: number) => void): Command {
 async function clean({ thresholdInMinus, dryRun, ...flags }: CleanFlags): Promise<string[]> {
   const cluster = await loadCluster(flags)
   try {
+    await demandRights(cluster, { name: 'clean', rights: namespace => rightsOf('clean', namespace) })
     const remains = await findRemains(cluster)
     const expired = findExpired(remains, thresholdInMinus * 60)
     return dryRun ? describeExpired(expired) : await removeExpired(cluster, expired, remains)

@@ -4,22 +4,29 @@ import { openSync } from 'node:fs'
 import { join } from 'node:path'
 import { KtError } from '../errors.ts'
 import { stateDirectory } from '../host/state.ts'
-import { jsonReport, type Report, type SessionEvent, textReport } from '../session/report.ts'
+import { type Report, type SessionEvent, textReport } from '../session/report.ts'
+import type { GlobalFlags } from './global.ts'
+import { reportTo } from './output.ts'
 
 /** Set in the background process: its events go to the one that started it, then to its log. */
 const CHILD = 'KT_DETACHED_LOG'
 
 /** Start the command in the background; resolves when it is ready. Its errors appear here as they would in the foreground. */
-export async function detach(output: 'text' | 'json', name = 'up'): Promise<void> {
+export async function detach(
+  { output, quiet = false }: Pick<GlobalFlags, 'output' | 'quiet'>,
+  name = 'up'
+): Promise<void> {
   const log = join(stateDirectory('log'), `${name}-${new Date().toISOString().replaceAll(/[:.]/g, '-')}.log`)
   const fd = openSync(log, 'a', 0o600)
-  const argv = process.argv.slice(1).filter(a => a !== '-D' && a !== '--detach')
+  const all = process.argv.slice(1)
+  const end = all.indexOf('--') // what stands behind it belongs to another program
+  const argv = all.filter((a, i) => (a !== '-D' && a !== '--detach') || (end >= 0 && i > end))
   const child = spawn(process.execPath, [...process.execArgv, ...argv], {
     detached: true,
     stdio: ['ignore', fd, fd, 'ipc'],
     env: { ...process.env, [CHILD]: log }
   })
-  const report = output === 'json' ? jsonReport(process.stdout) : textReport(process.stdout)
+  const report = reportTo(output, quiet)
   const interrupt = (): void => {
     child.kill('SIGINT')
   }
@@ -43,7 +50,7 @@ export async function detach(output: 'text' | 'json', name = 'up'): Promise<void
   } finally {
     process.off('SIGINT', interrupt)
   }
-  if (output === 'text')
+  if (output === 'text' && !quiet)
     process.stdout.write(
       `In the background as process ${child.pid}; kt status tells how it is, kt down ends it. Log: ${log}\n`
     )

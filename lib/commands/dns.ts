@@ -3,25 +3,35 @@ import { Command } from 'commander'
 import type { Explanation } from '../dns/explain.ts'
 import { KtError } from '../errors.ts'
 import { askControl } from '../session/control.ts'
+import { PROXY_COMMAND } from '../session/proxy.ts'
 import { sessions } from '../session/registry.ts'
 import type { GlobalFlags } from './global.ts'
+import { print } from './output.ts'
 
 export function dnsCommand(done: (code: number) => void): Command {
   return new Command('dns')
     .description('who answers a name, and why: the rule, the source, the records, the time')
     .argument('<name>', 'as a program would ask for it: nginx, nginx.demo, www.example.com, 7.0.96.10.in-addr.arpa')
     .argument('[type]', 'A, AAAA, SRV, PTR, TXT, … or TYPE65', 'A')
-    .addHelpText('after', '\nExit code 0: there is an answer with records. 1: there is none.')
+    .addHelpText(
+      'after',
+      `
+Exit code 0: there is an answer with records. 1: there is none.
+Examples:
+  kt dns nginx.demo
+  kt dns _http._tcp.nginx.demo.svc SRV
+  kt dns 7.0.96.10.in-addr.arpa PTR`
+    )
     .action(async (name: string, type: string, _: unknown, command: Command) => {
       const { output } = command.optsWithGlobals<GlobalFlags>()
       const found = await ask(name, type)
-      process.stdout.write(output === 'json' ? `${JSON.stringify(found)}\n` : text(found))
+      print(output, found, text(found))
       done(found.records.length > 0 ? 0 : 1)
     })
 }
 
 async function ask(name: string, type: string): Promise<Explanation> {
-  const session = sessions().find(({ command }) => command === 'up')
+  const session = sessions().find(({ command }) => command === 'up' || command === PROXY_COMMAND)
   if (session === undefined) {
     throw new KtError('KT_NOT_RUNNING', 'kt up does not run here: nobody answers for the cluster', {
       hint: 'try: sudo kt up'

@@ -8,6 +8,7 @@ import { askControl } from '../session/control.ts'
 import { recoverLaptop } from '../session/laptop.ts'
 import { type SessionState, sessions } from '../session/registry.ts'
 import type { GlobalFlags } from './global.ts'
+import { print } from './output.ts'
 
 /** Longer than the undo of a session takes on a slow cluster. */
 const STOP_LIMIT_MS = 60_000
@@ -15,21 +16,19 @@ const LOOK_EVERY_MS = 50
 
 export function downCommand(done: (code: number) => void): Command {
   return new Command('down')
-    .description('end the running kt up of this laptop and put everything back')
+    .description('end every kt that runs on this laptop and put everything back')
+    .addHelpText('after', '\nExample:\n  kt down')
     .action(async (_: unknown, command: Command) => {
       const { output } = command.optsWithGlobals<GlobalFlags>()
       const running = sessions()
       for (const session of running) await end(session)
       const restored = await recoverLaptop()
-      if (output === 'json') {
-        process.stdout.write(`${JSON.stringify({ ended: running.map(s => s.pid), restored })}\n`)
-      } else {
-        for (const s of running)
-          process.stdout.write(`✓ kt ${s.command} (process ${s.pid}, context ${s.context}) has ended\n`)
-        for (const text of restored) process.stdout.write(`✓ ${text}\n`)
-        if (running.length + restored.length === 0)
-          process.stdout.write('kt is not running here, there is nothing to put back\n')
-      }
+      const lines = [
+        ...running.map(s => `✓ kt ${s.command} (process ${s.pid}, context ${s.context}) has ended`),
+        ...restored.map(text => `✓ ${text}`)
+      ]
+      if (lines.length === 0) lines.push('kt is not running here, there is nothing to put back')
+      print(output, { ended: running.map(s => s.pid), restored }, `${lines.join('\n')}\n`)
       done(0)
     })
 }

@@ -6,6 +6,7 @@ import { type Environment, environmentOf } from '../kube/environment.ts'
 import { parseTarget } from '../kube/target.ts'
 import { podOf } from '../kube/target-pod.ts'
 import type { Shell } from '../proxy/environment.ts'
+import { Child } from './child.ts'
 import type { GlobalFlags } from './global.ts'
 import { yaml } from './output.ts'
 import { proxyEnvironmentLines } from './up-proxy.ts'
@@ -60,6 +61,17 @@ export async function readEnvironment(flags: GlobalFlags, text: string, containe
   } finally {
     cluster.close()
   }
+}
+
+/** A program with the environment of `from`, if that is named, which is read before anything is changed. Throws KtError. */
+export async function childWith(
+  flags: GlobalFlags,
+  words: readonly string[],
+  from: string | undefined
+): Promise<Child> {
+  const found = from === undefined ? undefined : await readEnvironment(flags, from)
+  for (const note of found?.notes ?? []) process.stderr.write(`! ${note}\n`)
+  return new Child(words, found?.variables)
 }
 
 function formatted({ variables }: Environment, { format, output }: EnvFlags): string {

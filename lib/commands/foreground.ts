@@ -1,25 +1,40 @@
 // A command that stays until it is told to stop: what it says goes to the terminal, signals stop it, nothing stops it half way.
-import { jsonReport, type Report, textReport } from '../session/report.ts'
+import type { Report } from '../session/report.ts'
+import type { Child } from './child.ts'
 import { debugTo } from './debug.ts'
 import { reportToParent } from './detach.ts'
 import type { GlobalFlags } from './global.ts'
+import { reportTo } from './output.ts'
 
-/** The image of a shadow pod when none is named. */
-export const DEFAULT_IMAGE = 'node:24-alpine'
+export { DEFAULT_IMAGE } from '../session/reach-agent.ts'
+
 /** What a closed terminal, Ctrl-C, `kill` and a service manager send. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
-/** Run `session` until it ends by itself or by a signal. The exit code, or the error that ended it. */
+/**
+ * Run `session` until it ends by itself or by a signal. The exit code, or the error that ended it. With a `child`, that is started when
+ * the session is ready, gets the signals while it runs, and its end is the end: standard output is then its own.
+ */
 export async function inForeground(
-  { debug, output }: GlobalFlags,
-  session: (report: Report, stop: AbortController) => Promise<void>
+  { debug, output, quiet }: GlobalFlags,
+  session: (report: Report, stop: AbortController) => Promise<void>,
+  child?: Child
 ): Promise<number> {
   if (debug) debugTo(process.stderr)
-  const report: Report =
-    reportToParent() ?? (output === 'json' ? jsonReport(process.stdout) : textReport(process.stdout))
+  const say = reportToParent() ?? reportTo(output, quiet, child === undefined ? process.stdout : process.stderr)
   const stop = new AbortController()
+  let exitCode = 0
+  const report: Report = event => {
+    say(event)
+    if (event.event !== 'ready') return
+    child?.start((code, why) => {
+      exitCode = code
+      stop.abort(why)
+    })
+  }
   for (const signal of STOP_SIGNALS) {
     process.on(signal, () => {
+      if (child?.runs) return child.pass(signal)
       if (!stop.signal.aborted) report({ event: 'stopping', why: signal })
       stop.abort(signal)
     })
@@ -29,5 +44,5 @@ export async function inForeground(
   process.stderr.on('error', () => {})
   await session(report, stop)
   report({ event: 'stopped' })
-  return 0
+  return exitCode
 }

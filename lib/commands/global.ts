@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { invokerHome } from '../host/state.ts'
+import { OUTPUT_FORMS, type OutputForm } from './output.ts'
 
 /** What they parse to; `command.optsWithGlobals()` gives them beside a command's own. */
 export interface GlobalFlags {
@@ -11,8 +12,19 @@ export interface GlobalFlags {
   context?: string
   namespace?: string
   image?: string
+  imagePullSecret?: string
+  serviceAccount?: string
+  nodeSelector?: string
+  withLabel?: string
+  withAnnotation?: string
+  podQuota?: string
+  podCreationTimeout?: number
+  forceUpdate?: boolean
   debug?: boolean
-  output: 'text' | 'json'
+  quiet?: boolean
+  /** What stands behind `--`. */
+  behind?: string[]
+  output: OutputForm
 }
 
 /** Put the global flags on the program. */
@@ -22,15 +34,52 @@ export function globalFlags(program: Command): Command {
     .option('--context <name>', 'kubeconfig context (default: the current one)')
     .option('-n, --namespace <name>', "namespace (default: the context's)")
     .option('-i, --image <image>', 'image of the shadow pod: any with Node 20 or later (default: node:24-alpine)')
-    .addOption(
-      new Option('--output <form>', 'text, or json: one object a line').choices(['text', 'json']).default('text')
+    .option('--imagePullSecret <name>', 'secret with which the shadow pod pulls its image')
+    .option('--serviceAccount <name>', 'service account of the shadow pod; it never gets its token', 'default')
+    .option('--nodeSelector <pairs>', 'nodes on which shadow pods may run: k=v,k=v')
+    .option('-l, --withLabel <pairs>', 'further labels of the pods that kt makes: k=v,k=v')
+    .option('--withAnnotation <pairs>', 'further annotations of the pods that kt makes: k=v,k=v')
+    .option('--podQuota <quota>', 'CPU and memory of a shadow pod, as request and limit: 0.5c,512m')
+    .option(
+      '--podCreationTimeout <seconds>',
+      'how long a shadow pod may take (default: 60, and 300 while its image is pulled)',
+      seconds
     )
+    .option('-f, --forceUpdate', 'pull the image of the shadow pod again')
+    .addOption(
+      new Option('--output <form>', 'text, json (one object a line) or yaml').choices(OUTPUT_FORMS).default('text')
+    )
+    .option('-q, --quiet', 'say only what needs attention')
     .option('-d, --debug', 'say more, on standard error')
-    .hook('preAction', () => {
-      const own = kubeconfigUnderSudo()
-      if (own !== undefined && program.getOptionValue('kubeconfig') === undefined)
-        program.setOptionValue('kubeconfig', own)
-    })
+}
+
+/**
+ * Cut a command line at `--`, behind which a program of the user stands, and take kt-connect's `--flag=true` and `--flag=false` for flags
+ * without a value: as `--flag`, and as nothing.
+ */
+export function prepared(program: Command, argv: readonly string[]): { words: string[]; behind: string[] } {
+  const commands = [program, ...program.commands, ...program.commands.flatMap(command => command.commands)]
+  const booleans = new Set(commands.flatMap(({ options }) => options.filter(o => o.isBoolean()).map(o => o.long)))
+  const end = argv.indexOf('--')
+  const words = end < 0 ? argv : argv.slice(0, end)
+  const kept = words.flatMap(word => {
+    const [, flag = '', value] = /^(--\w+)=(true|false)$/.exec(word) ?? []
+    if (value === undefined || !booleans.has(flag)) return [word]
+    return value === 'true' ? [flag] : []
+  })
+  return { words: kept, behind: end < 0 ? [] : argv.slice(end + 1) }
+}
+
+/** Under sudo the kubeconfig of the user who typed the command is meant. To be called once the command line is read. */
+export function findKubeconfig(program: Command): void {
+  const own = kubeconfigUnderSudo()
+  if (own !== undefined && program.getOptionValue('kubeconfig') === undefined) program.setOptionValue('kubeconfig', own)
+}
+
+/** A number of seconds on the command line. */
+export function seconds(value: string): number {
+  if (!/^\d{1,6}$/.test(value)) throw new InvalidArgumentError('a number of seconds is expected')
+  return Number(value)
 }
 
 /** sudo changes the home directory: the file of the user who typed it is meant, unless root has one of its own. */

@@ -1,9 +1,8 @@
 // `kt preview`: a program on this laptop becomes a new service of the cluster until it is told to stop.
 import { Command } from 'commander'
-import { KtError } from '../errors.ts'
 import { preview } from '../session/preview.ts'
 import { detach } from './detach.ts'
-import { type ExposingFlags, exposingFlags, exposingOptions } from './exposing.ts'
+import { demandPreview, type ExposingFlags, exposingFlags, exposingOptions } from './exposing.ts'
 import { inForeground } from './foreground.ts'
 
 interface PreviewFlags extends ExposingFlags {
@@ -24,14 +23,9 @@ Examples:
     )
     .action(async (name: string, _: unknown, command: Command) => {
       const flags = command.optsWithGlobals<PreviewFlags>()
-      if (!/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name))
-        throw new KtError('KT_USAGE', `"${name}" cannot be the name of a service`, {
-          hint: 'lower-case letters, digits and -, a letter first, at most 63'
-        })
-      const { expose } = flags
-      if (expose === undefined)
-        throw new KtError('KT_USAGE', '--expose is missing', { hint: `for example: kt preview ${name} --expose 8080` })
-      if (flags.detach) return await detach(flags.output, 'preview')
+      const { expose = '' } = flags
+      demandPreview(name, expose)
+      if (flags.detach) return await detach(flags, 'preview')
       const options = { ...exposingOptions(flags), name, expose, external: flags.external ?? false }
       done(await inForeground(flags, (report, stop) => preview(options, report, stop)))
     })

@@ -1,11 +1,14 @@
 // `kt recover`: puts services back from what the objects themselves say, whoever has left them.
 import { Command } from 'commander'
 import { KtError } from '../errors.ts'
+import { demandRights } from '../kube/access.ts'
 import { loadCluster } from '../kube/client.ts'
 import { changedServices, findRemains, recoverService } from '../kube/recover.ts'
+import { rightsOf } from '../kube/rights.ts'
 import { parseTarget } from '../kube/target.ts'
 import { recoverLaptop } from '../session/laptop.ts'
 import type { GlobalFlags } from './global.ts'
+import { print } from './output.ts'
 
 interface RecoverFlags extends GlobalFlags {
   all?: boolean
@@ -16,17 +19,20 @@ export function recoverCommand(done: (code: number) => void): Command {
     .description('put a service back that an exchange has changed, also one of kt-connect, whoever made it')
     .argument('[service]', 'NAME, or service/NAME')
     .option('--all', 'every service of the namespace')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  kt recover shop                               one service
+  kt recover --all -n team                      every service of a namespace`
+    )
     .action(async (text: string | undefined, _: unknown, command: Command) => {
       const flags = command.optsWithGlobals<RecoverFlags>()
       if ((text === undefined) !== (flags.all ?? false))
         throw new KtError('KT_USAGE', 'name one service, or give --all', { hint: 'kt recover SERVICE' })
       const lines = [...(await recoverLaptop()), ...(await recover(flags, text))]
-      if (flags.output === 'json') process.stdout.write(`${JSON.stringify({ done: lines })}\n`)
-      else if (lines.length > 0) for (const line of lines) process.stdout.write(`✓ ${line}\n`)
-      else
-        process.stdout.write(
-          `${text === undefined ? 'no service is' : `${text} is not`} exchanged, there is nothing to put back\n`
-        )
+      const nothing = `${text === undefined ? 'no service is' : `${text} is not`} exchanged, there is nothing to put back\n`
+      print(flags.output, { done: lines }, lines.map(line => `✓ ${line}\n`).join('') || nothing)
       done(0)
     })
 }
@@ -35,10 +41,11 @@ async function recover(flags: RecoverFlags, text: string | undefined): Promise<s
   const target = text === undefined ? undefined : parseTarget(text)
   const cluster = await loadCluster(flags)
   try {
-    const remains = await findRemains(cluster)
-    const names = target === undefined ? changedServices(remains) : [target.name]
+    await demandRights(cluster, { name: 'recover', rights: namespace => rightsOf('recover', namespace) })
+    const names = target === undefined ? changedServices(await findRemains(cluster)) : [target.name]
     const done: string[] = []
-    for (const name of names) done.push(...(await recoverService(cluster, name, remains)))
+    // Each time anew: one exchange may have taken several services, which go back together.
+    for (const name of names) done.push(...(await recoverService(cluster, name, await findRemains(cluster))))
     return done
   } finally {
     cluster.close()

@@ -4,6 +4,7 @@ import { askControl } from '../session/control.ts'
 import { type SessionState, sessions } from '../session/registry.ts'
 import type { SessionStatus } from '../session/status.ts'
 import type { GlobalFlags } from './global.ts'
+import { print } from './output.ts'
 
 interface Row extends SessionState {
   status: SessionStatus | { state: 'unresponsive' }
@@ -12,7 +13,14 @@ interface Row extends SessionState {
 export function statusCommand(done: (code: number) => void): Command {
   return new Command('status')
     .description('what kt does on this laptop right now')
-    .addHelpText('after', '\nExit code 0: connected. 1: nothing runs, or it is not connected at the moment.')
+    .addHelpText(
+      'after',
+      `
+Exit code 0: connected. 1: nothing runs, or it is not connected at the moment.
+Examples:
+  kt status
+  kt status --output json`
+    )
     .action(async (_: unknown, command: Command) => {
       const { output } = command.optsWithGlobals<GlobalFlags>()
       const rows = await Promise.all(
@@ -21,9 +29,7 @@ export function statusCommand(done: (code: number) => void): Command {
           return { ...s, status: status as SessionStatus }
         })
       )
-      if (output === 'json') process.stdout.write(`${JSON.stringify(rows)}\n`)
-      else if (rows.length === 0) process.stdout.write('kt is not running here\n')
-      else for (const row of rows) process.stdout.write(`${text(row)}\n`)
+      print(output, rows, rows.map(row => `${text(row)}\n`).join('') || 'kt is not running here\n')
       done(rows.length > 0 && rows.every(r => r.status.state === 'connected') ? 0 : 1)
     })
 }
@@ -37,7 +43,7 @@ function text(row: Row): string {
   const s = row.status
   return [
     head,
-    `  carrier: ${s.state} since ${clock(s.stateSince)}, pod ${s.pod}, round trip ${s.roundTripMs.toFixed(1)} ms, ${mebibytes(s.bytesIn)} in, ${mebibytes(s.bytesOut)} out`,
+    `  carrier: ${s.state} since ${clock(s.stateSince)}${s.state === 'connected' || s.detail === '' ? '' : ` (${s.detail})`}, pod ${s.pod}, round trip ${s.roundTripMs.toFixed(1)} ms, ${mebibytes(s.bytesIn)} in, ${mebibytes(s.bytesOut)} out`,
     ...s.exposed.map(text => `  exposed: ${text}`),
     ...s.forwarded.map(text => `  forwarded: ${text}`),
     ...(s.device === '' ? [] : [`  device: ${s.device}, ${s.connections} connections, ${s.flows} UDP flows`]),

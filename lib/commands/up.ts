@@ -1,39 +1,49 @@
 // `kt up`: joins the laptop to the cluster until it is told to stop.
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
+import { KtError } from '../errors.ts'
 import { parseDnsMode } from '../session/dns-mode.ts'
 import { checkLaptop } from '../session/laptop.ts'
+import { proxy } from '../session/proxy.ts'
+import type { Report } from '../session/report.ts'
 import { up } from '../session/up.ts'
-import { detach, detachedLog } from './detach.ts'
-import { DEFAULT_IMAGE, inForeground } from './foreground.ts'
-import { commaList, type GlobalFlags } from './global.ts'
+import type { Child } from './child.ts'
+import { detach } from './detach.ts'
+import { childWith } from './env.ts'
+import { agentOptions, exchangeWish, type LocalFlags, localFlags, localOptions, previewWish } from './exposing.ts'
+import { inForeground } from './foreground.ts'
+import { type ReachFlags, reachFlags, reachOptions } from './reach.ts'
+import { type ProxyFlags, proxyFlags, proxyWish } from './up-proxy.ts'
 
-interface UpFlags extends GlobalFlags {
-  excludeIps?: string[]
-  includeIps?: string[]
-  disablePodIp?: boolean
+interface UpFlags extends LocalFlags, ProxyFlags, ReachFlags {
+  exchange?: string[]
+  preview?: string[]
+  takeover?: boolean
+  fallback?: boolean
   dnsMode: string
-  dnsCacheTtl?: number
-  clusterDomain?: string
-  includeDomains?: string[]
+  envFrom?: string
   detach?: boolean
 }
 
 export function upCommand(done: (code: number) => void): Command {
-  return new Command('up')
+  return reachFlags(proxyFlags(localFlags(new Command('up'))))
     .alias('connect')
     .description('put this laptop and the cluster on one network, until Ctrl-C')
-    .option('--excludeIps <list>', 'addresses and ranges that stay outside, comma separated', commaList)
-    .option('--includeIps <list>', 'further addresses and ranges to route, comma separated', commaList)
-    .option('--disablePodIp', 'do not route pod addresses')
     .option(
       '--dnsMode <mode>',
       'localDNS: names are answered by kt; hosts[:ns1,ns2]: written into /etc/hosts; none: nothing is changed',
       'localDNS'
     )
-    .option('--dnsCacheTtl <seconds>', "how long an answer of the cluster's DNS is kept at most (default: 30)", seconds)
-    .option('--clusterDomain <domain>', "the cluster's domain (default: as the cluster says)", domain)
-    .option('--includeDomains <list>', "further domains that the cluster's DNS is asked for, comma separated", domains)
+    .option(
+      '--exchange <target:ports>',
+      'also let this laptop serve a service, as kt exchange does; may be repeated',
+      each
+    )
+    .option('--preview <name:ports>', 'also offer a new service, as kt preview does; may be repeated', each)
+    .option('--takeover', 'take exchanged services whose owner has been silent')
+    .option('--fallback', 'what a local program refuses goes to the original pods')
+    .option('--env-from <target>', 'of the program behind --: the environment of a pod, as kt env prints it')
     .option('-D, --detach', 'go to the background once connected')
+    .usage('[options] [-- COMMAND ...]')
     .addHelpText(
       'after',
       `
@@ -45,53 +55,69 @@ Examples:
   sudo kt up --dnsMode hosts:shop,pay          names in /etc/hosts, the laptop's resolver as it is
   sudo kt up --includeDomains corp.internal    names that only the cluster's DNS knows
   sudo kt up --image registry.example/node:22  where docker.io cannot be reached
-  sudo kt up -D; curl http://nginx; kt down    in the background`
+  sudo kt up --exchange shop:3000:80 --preview pay-next:9090
+                                               the network, and two services of the cluster served here
+  sudo kt up -D; curl http://nginx; kt down    in the background
+  sudo kt up -- npm test                       runs a program once connected, and ends with its exit code
+  sudo kt up --env-from deploy/shop -- node server.js
+                                               the same, with the environment of a pod of shop
+  kt up --socks                                without root: a proxy; kt env --proxy tells programs
+  kt up --socks -- curl http://nginx           the same for one program, which is told by its environment`
     )
     .action(async (_: unknown, command: Command) => {
       const flags = command.optsWithGlobals<UpFlags>()
       if (flags.detach) {
-        await detach(flags.output)
+        await detach(flags)
         return
       }
       done(await runUp(flags))
     })
 }
 
-function seconds(value: string): number {
-  if (!/^\d{1,6}$/.test(value)) throw new InvalidArgumentError('a number of seconds is expected')
-  return Number(value)
-}
-
-/** Lower case, without dots at its ends. */
-function domain(value: string): string {
-  const name = value.toLowerCase().replace(/^\.|\.$/g, '')
-  if (!/^([-_a-z0-9]{1,63}\.)*[-_a-z0-9]{1,63}$/.test(name)) throw new InvalidArgumentError('a domain is expected')
-  return name
-}
-
-function domains(value: string, before: string[] = []): string[] {
-  return [...before, ...commaList(value).map(domain)]
-}
+const each = (value: string, before: string[] = []): string[] => [...before, value]
 
 async function runUp(flags: UpFlags): Promise<number> {
   const { mode, notes } = parseDnsMode(flags.dnsMode)
-  checkLaptop()
+  const { takeover = false, fallback = false } = flags
+  const wish = proxyWish(flags)
+  if (wish === undefined) checkLaptop()
   const options = {
-    kubeconfig: flags.kubeconfig,
-    context: flags.context,
-    namespace: flags.namespace,
-    image: flags.image ?? DEFAULT_IMAGE,
-    excludeIps: flags.excludeIps ?? [],
-    includeIps: flags.includeIps ?? [],
-    disablePodIp: flags.disablePodIp ?? false,
-    dnsMode: mode,
-    dnsCacheTtl: flags.dnsCacheTtl,
-    clusterDomain: flags.clusterDomain,
-    includeDomains: flags.includeDomains ?? [],
-    log: detachedLog()
+    ...agentOptions(flags),
+    ...localOptions(flags),
+    exchanges: (flags.exchange ?? []).map(text => exchangeWish(text, { takeover, fallback })),
+    previews: (flags.preview ?? []).map(previewWish),
+    ...reachOptions(flags),
+    dnsMode: mode
   }
-  return await inForeground(flags, async (report, stop) => {
-    for (const text of notes) report({ event: 'warning', text })
-    await up(options, report, stop)
+  const child = await childOf(flags)
+  if (wish !== undefined)
+    return await inForeground(
+      flags,
+      (report, stop) => {
+        const told: Report = event => {
+          if (event.event === 'proxy') child?.give(event.environment)
+          report(event)
+        }
+        return proxy({ ...options, ...wish }, told, stop)
+      },
+      child
+    )
+  return await inForeground(
+    flags,
+    async (report, stop) => {
+      for (const text of notes) report({ event: 'warning', text })
+      await up(options, report, stop)
+    },
+    child
+  )
+}
+
+/** The program behind `--`, if there is one. */
+async function childOf(flags: UpFlags): Promise<Child | undefined> {
+  const { behind = [], envFrom } = flags
+  if (behind.length > 0) return await childWith(flags, behind, envFrom)
+  if (envFrom === undefined) return undefined
+  throw new KtError('KT_USAGE', '--env-from is for a program', {
+    hint: `sudo kt up --env-from ${envFrom} -- COMMAND; kt env ${envFrom} prints it`
   })
 }
