@@ -5,8 +5,8 @@ import type { Endpoint } from '../tcp/endpoint.ts'
 import type { CloseReason } from '../tcp/tcb.ts'
 import type { Path } from './path.ts'
 
-/** The largest chunk that is handed on; also how much may wait inside the Duplex, in bytes each way. */
-const CHUNK_BYTES = BLOCK_BYTES
+/** The largest chunk that is handed on, the payload of a full frame of the mux; also how much may wait inside the Duplex, in bytes each way. */
+const CHUNK_BYTES = BLOCK_BYTES - 30
 /** From this size on a chunk that is read is a block that can be recycled, in bytes; smaller ones share Node's pool. */
 const OWN_MEMORY_BYTES = 4096
 

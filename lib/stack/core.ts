@@ -1,5 +1,6 @@
 // What the parts of one stack share.
 import type { Clock } from './clock.ts'
+import type { FlowFacts } from './facts.ts'
 import type { Output } from './output.ts'
 import type { StackStats } from './stats.ts'
 
@@ -11,4 +12,6 @@ export interface Core {
   readonly stats: StackStats
   /** There is something to settle: at the end of the batch, or else soon. */
   wake(): void
+  /** Told of each conversation that is over, while somebody wants to know. */
+  ended: ((flow: FlowFacts) => void) | undefined
 }

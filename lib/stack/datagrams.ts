@@ -3,6 +3,7 @@ import { Flows } from '../udp/flows.ts'
 import { type IpView, UDP } from '../wire/ip.ts'
 import { UdpView } from '../wire/udp.ts'
 import type { Core } from './core.ts'
+import { type FlowFacts, udpFacts } from './facts.ts'
 import { Path } from './path.ts'
 import { Table } from './table.ts'
 import { UdpFlow, type UdpFlowActions } from './udp-flow.ts'
@@ -17,7 +18,9 @@ export class Datagrams {
     send: (flow, bytes) => this.#send(flow, bytes),
     unreachable: flow => this.#core.output.sendUnreachable(flow.path, 'port', UDP, 0),
     close: flow => {
-      if (this.#table.remove(flow)) this.#flows.remove(flow)
+      if (!this.#table.remove(flow)) return
+      this.#flows.remove(flow)
+      this.#core.ended?.(udpFacts(flow))
     }
   }
 
@@ -29,6 +32,11 @@ export class Datagrams {
   /** Flows in the table. */
   get size(): number {
     return this.#flows.size
+  }
+
+  /** Each flow in the table. */
+  facts(): FlowFacts[] {
+    return this.#table.all().map(udpFacts)
   }
 
   /** When `timeout` is next due. */
@@ -54,6 +62,7 @@ export class Datagrams {
     else this.#flows.touch(flow, now)
     const step = segmentSize === 0 ? Infinity : segmentSize
     let from = payload
+    flow.bytesIn += end - payload
     // An empty datagram is a datagram.
     do {
       const to = Math.min(from + step, end)
@@ -91,6 +100,7 @@ export class Datagrams {
   /** Gone from `flows` already. */
   #ended(flow: UdpFlow): void {
     this.#table.remove(flow)
+    this.#core.ended?.(udpFacts(flow))
     flow.onDatagram = undefined
     flow.onClose?.()
   }
@@ -102,6 +112,7 @@ export class Datagrams {
       stats.datagramsDropped++
       return false
     }
+    flow.bytesOut += bytes.length
     this.#flows.touch(flow, clock.now())
     return true
   }

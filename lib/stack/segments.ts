@@ -8,6 +8,7 @@ import { parseSynOptions } from '../wire/tcp-options.ts'
 import { Connection } from './connection.ts'
 import type { Core } from './core.ts'
 import { Deadlines } from './deadlines.ts'
+import { type FlowFacts, tcpFacts } from './facts.ts'
 import { Path } from './path.ts'
 import { PendingConnection } from './pending.ts'
 import { Table } from './table.ts'
@@ -55,6 +56,11 @@ export class Segments {
   /** Conversations in the table. */
   get size(): number {
     return this.#table.size
+  }
+
+  /** Each conversation in the table. */
+  facts(): FlowFacts[] {
+    return this.#table.all().map(tcpFacts)
   }
 
   /** When `timeout` is next due. */
@@ -225,6 +231,7 @@ export class Segments {
   #remove(entry: TcpEntry): void {
     if (!entry.alive) return
     entry.alive = false
+    this.#core.ended?.(tcpFacts(entry))
     this.#table.remove(entry)
     this.#deadlines.remove(entry)
   }

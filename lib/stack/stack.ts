@@ -6,6 +6,7 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Core } from './core.ts'
 import { Datagrams } from './datagrams.ts'
 import { type EchoRequest, icmpArrives } from './echo.ts'
+import type { FlowFacts } from './facts.ts'
 import { Output } from './output.ts'
 import type { PendingConnection } from './pending.ts'
 import { Reassembly } from './reassembly.ts'
@@ -57,7 +58,8 @@ export class Stack {
     this.#clock = clock
     this.#onEcho = onEcho
     const { stats } = this
-    const core: Core = { clock, random, stats, output: new Output(device, stats), wake: () => this.#wake() }
+    const output = new Output(device, stats)
+    const core: Core = { clock, random, stats, output, wake: () => this.#wake(), ended: undefined }
     this.#core = core
     this.#segments = new Segments({ core, mtu: device.mtu, offload: device.offload, onConnection })
     this.#datagrams = new Datagrams(core, onFlow)
@@ -67,6 +69,16 @@ export class Stack {
   /** Conversations at this moment. */
   get size(): { connections: number; flows: number } {
     return { connections: this.#segments.size, flows: this.#datagrams.size }
+  }
+
+  /** Each conversation at this moment, those in TIME-WAIT included. */
+  flows(): FlowFacts[] {
+    return [...this.#segments.facts(), ...this.#datagrams.facts()]
+  }
+
+  /** Told of each conversation that is over, with its last figures; called inside the loop over packets. */
+  set onEnded(listener: ((flow: FlowFacts) => void) | undefined) {
+    this.#core.ended = listener
   }
 
   /** Begin to read from the device. */

@@ -19,6 +19,9 @@ export class UdpFlow extends Flow implements TableEntry<UdpFlow> {
   onDatagram: ((bytes: Uint8Array) => void) | undefined = undefined
   /** The flow has ended without a call of `close`. */
   onClose: (() => void) | undefined = undefined
+  /** Of datagrams, without headers: those of the laptop, and those that were sent to it. */
+  bytesIn = 0
+  bytesOut = 0
 
   constructor(path: Path, actions: UdpFlowActions) {
     super()

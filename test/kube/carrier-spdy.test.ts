@@ -57,7 +57,8 @@ test('the streams are opened with the port, and data waits until its stream is t
   carrier.write(bytes.subarray(0, 3))
   carrier.write(bytes.subarray(3))
   carrier.end()
-  await sleep(50)
+  while (sent(received).frames.length < 2) await sleep(5)
+  await sleep(50) // for what must not come
   const opened = sent(received).frames
   t.is(opened.length, 2)
   for (const [i, type] of [...'ed'].entries()) {

@@ -63,6 +63,9 @@ test('random streams over a carrier in random pieces: every byte, in order, both
   t.pass()
 })
 
+/** The request of the stream that is opened after all others. */
+const LAST = 20
+
 test('random ends: whatever is destroyed, reset or ended when, no stream and no byte stays behind', async t => {
   await fc.assert(
     fc.asyncProperty(fc.integer(), async seed => {
@@ -79,22 +82,26 @@ test('random ends: whatever is destroyed, reset or ended when, no stream and no 
         if (dice() < 0.1) stream.destroy()
       }
       const { client, agent, close } = sessions(
-        misbehave,
+        (stream, [which]) => (which === LAST ? echo(stream) : misbehave(stream)),
         choppyPair(() => 1 + Math.floor(dice() * 20_000))
       )
-      const streams = Array.from({ length: 20 }, (_, i) => client.open(Buffer.of(i)))
+      const streams = Array.from({ length: LAST }, (_, i) => client.open(Buffer.of(i)))
       for (const stream of streams) {
         misbehave(stream)
         if (!stream.destroyed) stream.write(Buffer.alloc(1 + Math.floor(dice() * 1_000)))
         setTimeout(() => stream.destroy(), dice() * 40)
       }
       await Promise.all(streams.map(async stream => stream.closed || (await once(stream, 'close').catch(() => {}))))
-      // The agent hears of the last ones a moment later.
-      for (let i = 0; i < 1_000 && agent.stats.streams > 0; i++) await new Promise(resolve => setTimeout(resolve, 5))
-      const left = client.stats.streams + agent.stats.streams + client.stats.promisedBytes + agent.stats.promisedBytes
-      const alive = client.stats.sentBytes > 0 && !(await Promise.race([client.closed, Promise.resolve(false)]))
+      // Whatever was sent before it has been heard when it is answered; and the session lives.
+      const last = client.open(Buffer.of(LAST))
+      last.end('alive')
+      const alive = String(await bytesOf(last)) === 'alive'
+      const left = () =>
+        client.stats.streams + agent.stats.streams + client.stats.promisedBytes + agent.stats.promisedBytes
+      for (let i = 0; i < 1_000 && left() > 0; i++) await new Promise(resolve => setTimeout(resolve, 5))
+      const free = left() === 0
       await close()
-      return left === 0 && alive
+      return free && alive
     }),
     { numRuns: 25 }
   )
@@ -155,7 +162,6 @@ test('closing resolves though the peer does not read', async t => {
   const client = new MuxSession(near, { role: 'client', onStream: echo })
   const stream = client.open(Buffer.of(1))
   stream.write(Buffer.alloc(100_000))
-  const began = performance.now()
   await client.close()
-  t.true(performance.now() - began < 3_000)
+  t.is((await client.closed).code, 'done')
 })
