@@ -9,6 +9,7 @@ import { latency } from './cases/latency.ts'
 import { mux } from './cases/mux.ts'
 import { names } from './cases/names.ts'
 import { relay } from './cases/relay.ts'
+import { router } from './cases/router.ts'
 import { stack } from './cases/stack.ts'
 import type { Case, Context } from './harness/case.ts'
 import { chart } from './harness/chart.ts'
@@ -18,7 +19,7 @@ import type { Row } from './harness/rows.ts'
 import { Testbed } from './harness/testbed.ts'
 import { undoAll } from './harness/undo.ts'
 
-const CASES: Case[] = [device, stack, mux, names, relay, latency, distance, growth]
+const CASES: Case[] = [device, stack, mux, names, router, relay, latency, distance, growth]
 const RESULTS = join(import.meta.dirname, 'results')
 /** Of a measurement, seconds: short enough for seven rivals, long enough for stable medians. */
 const SECONDS = 2
