@@ -53,7 +53,8 @@ export function explained({ question, owner, answered, names, upstreams, ms }: E
   }
 }
 
-function ruleOf(name: string, owner: Whose, names: ClusterNames): string {
+/** Whose a name is, in a sentence. */
+export function ruleOf(name: string, owner: Whose, names: ClusterNames): string {
   const { domain } = names
   switch (owner.kind) {
     case 'included':

@@ -124,6 +124,9 @@ export function addressesIn(message: Uint8Array): string[] {
 }
 
 export const rcodeOf = (message: Uint8Array): number => (message.length < HEADER_LENGTH ? -1 : u16(message, 2) & 0xf)
+/** RFC 1035 §4.1.1: QR says what is an answer and what a question. */
+export const isAnswer = (message: Uint8Array): boolean =>
+  message.length >= HEADER_LENGTH && (u16(message, 2) & QR) !== 0
 export const isTruncated = (message: Uint8Array): boolean => (u16(message, 2) & TC) !== 0
 
 /** A name without compression, as a question has it. */

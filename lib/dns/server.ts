@@ -4,11 +4,12 @@ import { dnsTrace } from '../trace.ts'
 import { answerFromWatch, answerReverse, empty, type FromWatch } from './answer.ts'
 import { AnswerCache } from './cache.ts'
 import type { ClusterNames } from './cluster-names.ts'
-import { type Explanation, explained } from './explain.ts'
+import { type Explanation, explained, ruleOf } from './explain.ts'
 import { Forwarder, type Transport } from './forward.ts'
 import {
   addressesIn,
   CLASS_IN,
+  isAnswer,
   type Question,
   RCODE,
   rcodeOf,
@@ -100,7 +101,15 @@ export class Resolver {
     const { bytes, source } = answered
     if (dnsTrace.hasSubscribers) {
       const { name, type } = question
-      dnsTrace.publish({ name, type: typeName(type), source, rcode: rcodeOf(bytes), ms: performance.now() - began })
+      dnsTrace.publish({
+        name,
+        type: typeName(type),
+        source,
+        rcode: rcodeOf(bytes),
+        ms: performance.now() - began,
+        addresses: addressesIn(bytes),
+        why: ruleOf(name, this.#whose(name), this.#names)
+      })
     }
     return bytes
   }
@@ -213,7 +222,11 @@ export class Resolver {
     const question = Uint8Array.from(message)
     question.set([0, 0]) // the id is not part of the question
     const key = Buffer.from(question).toString('latin1')
-    const found = await this.#cache.get(key, () => within(CLUSTER_LIMIT_MS, this.#cluster(question)))
+    const found = await this.#cache.get(key, async () => {
+      const answer = await within(CLUSTER_LIMIT_MS, this.#cluster(question))
+      if (!isAnswer(answer)) throw new Error('what came from the cluster is no answer')
+      return answer
+    })
     for (const address of addressesIn(found.answer)) this.#learned(address)
     return found
   }

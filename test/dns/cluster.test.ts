@@ -1,6 +1,7 @@
 // The Kubernetes DNS specification, record by record, as CoreDNS answers it.
 import test from 'ava'
 import { decode } from 'dns-packet'
+import { RCODE, rcodeOf } from '../../lib/dns/message.ts'
 import { ask, ClusterDns, EDNS, question, resolver, show, table, told } from './_table.ts'
 
 const NXDOMAIN = ['NXDOMAIN SOA']
@@ -176,6 +177,14 @@ test('what the watch cannot know is asked from the cluster: pods, endpoints of a
     'cluster.local TXT',
     'dns-version.cluster.local A'
   ])
+})
+
+test('what comes from the cluster and is no answer is not handed on', async t => {
+  for (const bytes of [question('x.consul.cluster.local'), new Uint8Array(0), new Uint8Array(12)]) {
+    const answer = await resolver({ cluster: async () => bytes }).answer(question('x.consul.cluster.local'), 'udp')
+    t.is(rcodeOf(answer!), RCODE.SERVFAIL)
+    t.is(answer![2]! & 0x80, 0x80)
+  }
 })
 
 test('a short name that the cluster answers has the short name as owner', async t => {
