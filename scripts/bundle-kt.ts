@@ -3,10 +3,12 @@
 import { readFileSync, statSync } from 'node:fs'
 import { build, type Plugin } from 'esbuild'
 import { bundleAgent } from './bundle-agent.ts'
+import { bundlePage } from './bundle-page.ts'
 
 const FILE = 'bundle/kt.mjs'
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 const agent = await bundleAgent()
+const page = await bundlePage()
 
 /** What is read from files beside the program becomes part of it. */
 const embedded: Plugin = {
@@ -15,6 +17,9 @@ const embedded: Plugin = {
     onLoad({ filter: /lib\/version\.ts$/ }, () => ({ contents: `export const version = ${JSON.stringify(version)}` }))
     onLoad({ filter: /lib\/kube\/agent-source\.ts$/ }, () => ({
       contents: `export const agentSource = async () => ${JSON.stringify(agent)}`
+    }))
+    onLoad({ filter: /lib\/dashboard\/page-files\.ts$/ }, () => ({
+      contents: `export const pageFiles = async () => (${JSON.stringify(page)})`
     }))
   }
 }

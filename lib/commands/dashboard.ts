@@ -1,6 +1,6 @@
 // `kt dashboard`: has the running kt serve its page, and says where.
 import { spawn } from 'node:child_process'
-import { Command, InvalidArgumentError } from 'commander'
+import { Argument, Command, InvalidArgumentError } from 'commander'
 import { KtError } from '../errors.ts'
 import { askControl } from '../session/control.ts'
 import { type SessionState, sessions } from '../session/registry.ts'
@@ -27,6 +27,7 @@ interface Served {
 export function dashboardCommand(): Command {
   return new Command('dashboard')
     .description('a page with what goes through kt, served by the kt that runs: connections, names, services, requests')
+    .addArgument(new Argument('[word]', "kt-connect's: taken, and without effect").choices(['init', 'open']))
     .option('-p, --port <number>', 'where it is served on 127.0.0.1 (default: any free port)', port, 0)
     .option('--open', 'open it in the browser')
     .option('--pid <process>', 'of several that run (default: kt up, else the first)', processId)
@@ -39,7 +40,7 @@ Examples:
   kt dashboard --port 8080
   kt dashboard --output json | jq -r .metrics             with .token as bearer token, for Prometheus`
     )
-    .action(async (_: unknown, command: Command) => {
+    .action(async (_word: unknown, _: unknown, command: Command) => {
       const { output, port: wanted, open, pid } = command.optsWithGlobals<DashboardFlags>()
       const session = chosen(pid)
       const query = new URLSearchParams({ port: String(wanted) })

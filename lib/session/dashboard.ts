@@ -4,6 +4,7 @@ import type { Shown } from '../dashboard/shown.ts'
 import { birdseye } from '../kube/birdseye.ts'
 import type { Cluster, Service } from '../kube/client.ts'
 import { findRemains } from '../kube/recover.ts'
+import type { FlowFacts } from '../stack/facts.ts'
 import { version } from '../version.ts'
 import type { LoggedEvent } from './event-log.ts'
 import type { LocalOptions } from './exposing.ts'
@@ -73,9 +74,14 @@ function shown({ cluster, command, parts }: SessionDashboard, log: readonly Logg
         exposed: [...status.exposed, ...others.flatMap(({ exposed }) => exposed)]
       }
     },
-    flows: () => parts.stack?.flows() ?? [],
+    flows: () => (parts.stack?.flows() ?? []).filter(flow => !isQuestion(parts, flow)),
     onFlowEnded: listener => {
-      if (parts.stack !== undefined) parts.stack.onEnded = listener
+      if (parts.stack === undefined) return
+      parts.stack.onEnded =
+        listener &&
+        (flow => {
+          if (!isQuestion(parts, flow)) listener(flow)
+        })
     },
     nameOf: address => parts.capturable?.nameOf(address),
     services: async () => {
@@ -88,6 +94,11 @@ function shown({ cluster, command, parts }: SessionDashboard, log: readonly Logg
     giveBack: id => works.giveBack(id),
     explain: async (name, type) => parts.resolver?.explain(name, type)
   }
+}
+
+/** Questions to the DNS are shown as such, and would be most of what is shown otherwise. */
+function isQuestion({ resolverAddresses }: Parts, { destination }: FlowFacts): boolean {
+  return resolverAddresses?.includes(destination) === true
 }
 
 /** `80/tcp http`. */

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import test, { type ExecutionContext } from 'ava'
 import { Decoder } from '../../lib/mux/decoder.ts'
-import { CREDIT, DATA, FIN, GOAWAY, OPEN, PING, RESET } from '../../lib/mux/frame.ts'
+import { CREDIT, DATA, FIN, GOAWAY, type GoAwayCode, OPEN, PING, RESET } from '../../lib/mux/frame.ts'
 import { MuxSession } from '../../lib/mux/session.ts'
 import { Inbound } from '../../lib/session/inbound.ts'
 import { encodeRequest, type Request } from '../../lib/tunnel/request.ts'
@@ -110,7 +110,7 @@ test('what is not exposed is denied, however it is asked for', async t => {
   t.true(await othersGoOn())
 })
 
-const VIOLATIONS: [what: string, code: string, frames: (g: Ground) => Buffer[]][] = [
+const VIOLATIONS: [what: string, code: GoAwayCode, frames: (g: Ground) => Buffer[]][] = [
   ['a giant length', 'protocol', () => [Buffer.of(DATA, 0xff, 0xff, 0xff, 0, 0, 0, 2)]],
   ['a control frame of another length', 'protocol', () => [frame(PING, 0, new Uint8Array(7))]],
   ['a type that does not exist', 'protocol', () => [frame(200, 0)]],

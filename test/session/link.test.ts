@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
+import { KtError } from '../../lib/errors.ts'
 import type { Cluster } from '../../lib/kube/client.ts'
 import type { MuxResetError } from '../../lib/mux/stream.ts'
 import { AgentLink, type LinkOptions } from '../../lib/session/link.ts'
@@ -19,9 +20,14 @@ interface Line {
 }
 
 /** No cluster: a carrier is a TCP connection to whatever `ways` holds at the moment. */
-async function line(options: Partial<LinkOptions> = {}, env: Record<string, string> = {}): Promise<Line> {
+async function line(
+  options: Partial<LinkOptions> = {},
+  env: Record<string, string> = {},
+  laid: (cable: Cable) => void = () => {}
+): Promise<Line> {
   const agent = await startAgent(env)
   const cable = await cableTo(agent.port)
+  laid(cable)
   const states: string[] = []
   const link = new AgentLink({
     cluster: {} as unknown as Cluster, // `open` takes its place
@@ -123,16 +129,51 @@ test.serial('a black hole is noticed within 15 s on both sides, and the connecti
   await l.close()
 })
 
+test.serial(
+  'a kubelet that does not know the pod yet is not believed: the API server is asked, and connections go on',
+  async t => {
+    let [refusals, lost] = [0, 0]
+    let port = 0
+    const keeper = {
+      ...{ pod: async () => 'pod', port: 0, isUsable: async () => true },
+      lost: async () => {
+        lost += 1
+      }
+    }
+    const l = await line(
+      {
+        keeper,
+        open: async (_pod, signal) => {
+          if (refusals-- > 0) throw new KtError('KT_NOT_FOUND', 'pod does not exist')
+          return await dialled(port, signal)
+        }
+      },
+      {},
+      cable => {
+        port = cable.port
+      }
+    )
+    const stream = await l.link.tunnel!.dial('127.0.0.1', await listen(socket => socket.pipe(socket)))
+    refusals = 2
+    l.cable.cut()
+    await until(() => events(l).includes('resumed'), 10_000)
+    stream.end('still here')
+    t.is(String(await bytesOf(stream)), 'still here')
+    t.is(lost, 0)
+    await l.close()
+  }
+)
+
 test.serial('a carrier that stays silent although the way is open again is replaced before it is given up', async t => {
   const l = await line()
   const port = await listen(socket => socket.pipe(socket))
   const stream = await l.link.tunnel!.dial('127.0.0.1', port)
   l.cable.swallow()
   stream.write('into the hole ')
-  await sleep(500)
+  await sleep(5_500) // a PING of each side is lost
   l.cable.open() // for new connections: the one that is there may wait for its next retransmission for long
-  const back = await until(() => events(l).includes('renewed'), 14_000)
-  t.true(back < 10_000, `${back}`)
+  const back = await until(() => events(l).includes('renewed'), 9_000)
+  t.true(back < 5_000, `${back}`)
   stream.end('and out')
   t.is(String(await bytesOf(stream)), 'into the hole and out')
   t.deepEqual(l.states, [])
