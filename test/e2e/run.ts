@@ -154,7 +154,8 @@ async function runAva(area: Area, id: number, prefix: string): Promise<Counts> {
     '--config',
     join(import.meta.dirname, 'ava.config.js'),
     '--tap',
-    `--concurrency=${area.concurrency}`,
+    // The configuration's `serial` would be one file at a time. Within a file the order is that of test.serial.
+    ...(area.concurrency > 1 ? ['--no-serial', `--concurrency=${area.concurrency}`] : []),
     `test/e2e/${area.name}/**/*.test.ts`
   ]
   const env = { ...process.env, ...kubeconfigOf(id), KT_TEST_CLUSTER: String(id) }

@@ -23,7 +23,7 @@ export interface Area {
   name: string
   /** From `area.json` in the folder (`{ "clusters": ["main", "dual-stack"] }`); without it the main one. */
   clusters: ClusterName[]
-  /** Test files at a time (`"concurrency": 3`): more than one only where they share neither a laptop nor objects. */
+  /** Test files at a time (`"concurrency": 3`): more than one only where they share no objects, on the laptop neither, and all tests are `test.serial`. */
   concurrency: number
   /** Index into `LANES` (`"lane": 1`); default 0. */
   lane: number

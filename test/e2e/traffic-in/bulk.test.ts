@@ -3,19 +3,17 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
-import { startKt } from '../_support/kt.ts'
 import { kubectl } from '../_support/kubectl.ts'
 import { laptop } from '../_support/laptop.ts'
-import { clear, exchange, NAMESPACE, prepare, userFile } from './_support/ground.ts'
+import { clear, exchange, NAMESPACE, OWN_PORT as PORT, prepare } from './_support/ground.ts'
+import { kt0, network } from './_support/network.ts'
 import { inPodArguments, program, programInPod } from './_support/programs.ts'
 
 const MIB = Number(process.env.KT_TEST_BULK_MIB ?? 256)
-/** Of the program on the laptop, and of the one in the pod. */
-const PORT = 18_400
 const BULK = join(import.meta.dirname, 'peers/bulk.mjs')
 const LIMIT_MS = 240_000
 
-test.before(prepare)
+test.before(() => prepare('shop'))
 test.after.always(clear)
 
 type Verb = 'up' | 'down'
@@ -39,10 +37,11 @@ async function fromLaptop(host: string, verb: Verb): Promise<{ rate: number; sum
 }
 
 test.serial(`${MIB} MiB each way through an exchanged service are exact`, async t => {
+  await network(t)
   t.timeout(4 * LIMIT_MS)
   const sum = (await laptop(process.execPath, [BULK, 'sum', String(MIB)])).stdout.trim()
   const [local, remote] = [await program('bulk.mjs', 'serve', PORT), await programInPod('bulk.mjs', 'serve', PORT)]
-  const up = await startKt(['--kubeconfig', userFile()])
+  const up = await kt0()
   const running = await exchange('shop', `${PORT}:7000`)
   const path = 'jsonpath={.items[0].status.podIP}'
   const pod = await kubectl(['-n', NAMESPACE, 'get', 'pods', '-l', 'app=caller', '-o', path])

@@ -1,49 +1,47 @@
 // Several exchanges and previews in one process, beside another one, and in the background; --external, --grace, and --expose asked for.
 import { once } from 'node:events'
 import { join } from 'node:path'
-import test, { type ExecutionContext } from 'ava'
-import { imageArguments, KT, startKt } from '../_support/kt.ts'
+import test from 'ava'
+import { imageArguments, KT } from '../_support/kt.ts'
 import { kubectl } from '../_support/kubectl.ts'
 import { collect, laptop, spawnOnLaptop } from '../_support/laptop.ts'
 import { eventually } from '../up/_support/eventually.ts'
 import { difference } from '../up/_support/snapshot.ts'
-import { whoAnswers } from './_support/callers.ts'
-import { clear, exchange, HTTP, kt, NAMESPACE, prepare, preview, userFile } from './_support/ground.ts'
+import { becomes, SOON_MS } from './_support/callers.ts'
+import { clear, exchange, HOME, HTTP, kt, NAMESPACE, OWN_PORT, prepare, preview, userFile } from './_support/ground.ts'
+import { kt0, network } from './_support/network.ts'
 import { objects } from './_support/objects.ts'
 
 const CLEAN = 'No unavailing kt resource found (^.^)YYa!!\n'
 
-test.before(prepare)
+test.before(() => prepare('shop', 'stock', 'cart'))
 test.after.always(clear)
 test.beforeEach(async t => {
   t.context = await objects()
 })
 test.afterEach(async t => {
   let found = { gone: [''], come: [''] }
-  await eventually(true, 6000, async () => {
+  await eventually(true, SOON_MS, async () => {
     found = difference(t.context as string[], await objects())
     return found.gone.length + found.come.length === 0
   })
   t.deepEqual(found, { gone: [], come: [] })
 })
 
-async function becomes(t: ExecutionContext, service: string, who: 'local' | 'pod'): Promise<void> {
-  t.is(await eventually(who, 6000, () => whoAnswers(`http://${service}/`)), who, service)
-}
-
 const get = async (url: string): Promise<string> => (await laptop('curl', ['-sS', '-g', '--max-time', '5', url])).stdout
 
 test.serial(
   'kt up with two exchanges and a preview: one process, undone in reverse; a third exchange beside it, in its own',
   async t => {
-    const flags = ['--kubeconfig', userFile(), '--exchange', `shop:${HTTP}:80`, '--exchange', `stock:${HTTP}:http`]
-    const running = await startKt([...flags, '--preview', `shop-next:${HTTP}:80`])
+    await network(t)
+    const flags = ['--exchange', `shop:${HTTP}:80`, '--exchange', `stock:${HTTP}:http`]
+    const running = await kt0([...flags, '--preview', `shop-next:${HTTP}:80`])
     for (const line of [/request to service 'shop' /, /request to service 'stock' /, /by name 'shop-next'/])
       t.regex(running.output(), line)
-    for (const service of ['shop', 'stock', 'shop-next']) await becomes(t, service, 'local')
+    for (const service of ['shop', 'stock', 'shop-next']) await becomes(t, `http://${service}/`, 'local')
     t.regex(await get('http://cart/'), /^(?!local)/)
     const beside = await exchange('cart', `${HTTP}:80`)
-    t.is(await eventually('local /\n', 6000, () => get('http://cart/')), 'local /\n', 'from the laptop, by kt up')
+    t.is(await eventually('local /\n', SOON_MS, () => get('http://cart/')), 'local /\n', 'from the laptop, by kt up')
     const { stdout } = await kt('status')
     for (const name of ['shop', 'stock', 'shop-next', 'cart']) t.regex(stdout, new RegExp(`exposed: service ${name}: `))
     t.is((await beside.stop()).code, 0)
@@ -61,11 +59,12 @@ test.serial(
       places.toSorted((a, b) => a - b)
     )
     t.true((places[0] ?? -1) > 0, ended.stdout)
-    for (const service of ['shop', 'stock']) await becomes(t, service, 'pod')
+    for (const service of ['shop', 'stock']) await becomes(t, `http://${service}/`, 'pod')
   }
 )
 
 test.serial('what is wrong with one of several is said before any of them is begun', async t => {
+  await network(t)
   const up = async (...args: string[]): Promise<string> => {
     const { code, stderr } = await kt('up', ...imageArguments(), '--exchange', `shop:${HTTP}:80`, ...args)
     return `${code} ${stderr.split('\n')[0]}`
@@ -85,10 +84,10 @@ test.serial('-D: exchange, preview and forward go to the background when they wo
   }
   await detached('exchange', 'shop', '--expose', `${HTTP}:80`)
   await detached('preview', 'shop-next', '--expose', `${HTTP}:80`)
-  await detached('forward', 'stock', '18301:80')
-  for (const service of ['shop', 'shop-next']) await becomes(t, service, 'local')
+  await detached('forward', 'stock', `${OWN_PORT}:80`)
+  for (const service of ['shop', 'shop-next']) await becomes(t, `http://${service}/`, 'local')
   t.is(
-    (await laptop('curl', ['-sS', '-o', '/dev/null', '-w', '%{http_code}', 'http://127.0.0.1:18301/'])).stdout,
+    (await laptop('curl', ['-sS', '-o', '/dev/null', '-w', '%{http_code}', `http://127.0.0.1:${OWN_PORT}/`])).stdout,
     '200'
   )
   const refused = await kt('exchange', 'shop', '--expose', '1:80', '-D')
@@ -105,12 +104,12 @@ test.serial(
     t.teardown(() => running.stop())
     const port = /from outside: port (\d+) of every node/.exec(running.output())?.[1]
     const node = await kubectl(['get', 'nodes', '-o', 'jsonpath={.items[0].status.addresses[0].address}'])
-    await becomes(t, `${node}:${port}`, 'local')
+    await becomes(t, `http://${node}:${port}/`, 'local')
     const status = JSON.stringify({ status: { loadBalancer: { ingress: [{ ip: '192.0.2.10' }] } } })
     const patch = ['-n', NAMESPACE, 'patch', 'service', 'outside', '--subresource=status', '--type=merge', '-p', status]
     await kubectl(patch)
     const said = (): Promise<boolean> => Promise.resolve(running.output().includes('from outside: 192.0.2.10:80'))
-    t.true(await eventually(true, 3000, said), running.output())
+    t.true(await eventually(true, SOON_MS, said), running.output())
     t.is((await running.stop()).code, 0)
   }
 )
@@ -133,7 +132,9 @@ test.serial('--grace: the agent of a preview whose laptop has gone ends after it
 
 test.serial('on a terminal --expose is asked for, with the ports that exist', async t => {
   const words = [process.execPath, KT, 'exchange', 'shop', '--kubeconfig', userFile(), ...imageArguments()]
-  const child = spawnOnLaptop('script', ['-qec', words.join(' '), join('/dev', 'null')], { env: { TERM: 'xterm' } })
+  const child = spawnOnLaptop('script', ['-qec', words.join(' '), join('/dev', 'null')], {
+    env: { ...HOME.env, TERM: 'xterm' }
+  })
   const output = collect(child.stdout)
   const ended = once(child, 'close')
   const sees = async (text: string): Promise<void> => {
@@ -145,7 +146,7 @@ test.serial('on a terminal --expose is asked for, with the ports that exist', as
   await sees('Local port for http 80 → web [8080]: ')
   child.stdin.write(`${HTTP}\r`)
   await sees("Now all request to service 'shop' will be redirected to local")
-  await becomes(t, 'shop', 'local')
+  await becomes(t, 'http://shop/', 'local')
   child.stdin.write('\x03')
   const [code] = (await ended) as [number]
   t.is(code, 0, output())

@@ -4,11 +4,12 @@ import { type RunningKt, startCommand } from '../_support/kt.ts'
 import { kubectl } from '../_support/kubectl.ts'
 import { eventually } from '../up/_support/eventually.ts'
 import { difference } from '../up/_support/snapshot.ts'
-import { tcpAndUdp, whoAnswers } from './_support/callers.ts'
+import { SOON_MS, tcpAndUdp, whoAnswers } from './_support/callers.ts'
 import {
   allow,
   applyAll,
   clear,
+  HOME,
   HTTP,
   inPod,
   kt,
@@ -24,7 +25,7 @@ import { MODE_RULES, written } from './_support/workloads.ts'
 const FREE = 9000
 
 test.before(async () => {
-  await prepare()
+  await prepare('stock')
   await allow(MODE_RULES)
   const selector = { 'statefulset.kubernetes.io/pod-name': 'stock-0' }
   await applyAll([
@@ -45,7 +46,8 @@ test.after.always(clear)
 async function inside(target: string, expose: string, ...args: string[]): Promise<RunningKt> {
   return await startCommand(
     ['exchange', target, '--mode', 'ephemeral', '--expose', expose, '--kubeconfig', userFile(), ...args],
-    "Now all request to pod 'stock-0' will be redirected to local"
+    "Now all request to pod 'stock-0' will be redirected to local",
+    HOME
   )
 }
 
@@ -70,13 +72,14 @@ test.serial('a free port of one pod, TCP and UDP, leads here; the agent ends its
   const running = await inside('side', `${HTTP}:80,${UDP}:7000/udp`)
   t.regex(running.output(), /Container kt-exchange-[a-z]{5} cannot be removed: it ends by itself/)
   t.is(await whoAnswers('http://side/'), 'local')
-  t.is((await tcpAndUdp('side')).udp, 'local hi')
+  const udp = async (): Promise<string | undefined> => (await tcpAndUdp('side')).split(', ')[1]
+  t.is(await eventually('local hi', SOON_MS, udp), 'local hi')
   t.is(await whoAnswers('http://stock/'), 'pod')
   t.deepEqual(difference(before, await written()), { gone: [], come: [] })
   const ended = await running.stop()
   t.deepEqual({ code: ended.code, stderr: ended.stderr }, { code: 0, stderr: '' })
-  t.is(await eventually('ECONNREFUSED\n', 5000, answer), 'ECONNREFUSED\n')
-  t.is(await eventually('terminated 0', 5000, async () => (await states()).join()), 'terminated 0')
+  t.is(await eventually('ECONNREFUSED\n', SOON_MS, answer), 'ECONNREFUSED\n')
+  t.is(await eventually('terminated 0', SOON_MS, async () => (await states()).join()), 'terminated 0')
 })
 
 test.serial('by the name of the pod, a second time; killed, the agent gives the port free by itself', async t => {
@@ -114,7 +117,7 @@ test.serial('where it cannot work: said before anything is changed, with the mod
       `${HTTP}:80`,
       /^2 kt: --mode ephemeral is for one pod; behind service stock there are 2: pod\/stock-0, pod\/stock-1; /
     ],
-    ['pod/none', `${HTTP}:9000`, /^4 kt: there is no pod "none" in namespace traffic-in;/],
+    ['pod/none', `${HTTP}:9000`, /^4 kt: there is no pod "none" in namespace traffic-in-ephemeral;/],
     ['pod/stock-0', `${HTTP}:grpc`, /^2 kt: pod stock-0 has no port named "grpc"; it declares: web 8080/],
     ['pod/stock-0', `1:${FREE}`, /^3 kt: nobody listens at 127\.0\.0\.1:1; nothing has been changed/]
   ] as const) {
@@ -124,6 +127,6 @@ test.serial('where it cannot work: said before anything is changed, with the mod
   await allow(MODE_RULES.filter(({ resource }) => resource !== 'pods/ephemeralcontainers'))
   const { code, stderr } = await kt('exchange', 'side', '--mode', 'ephemeral', '--expose', `${HTTP}:80`)
   t.is(code, 4)
-  t.regex(stderr, /^kt: user "developer" may not patch pods\/ephemeralcontainers in namespace traffic-in/)
+  t.regex(stderr, /^kt: user "developer" may not patch pods\/ephemeralcontainers in namespace traffic-in-ephemeral/)
   t.is((await states()).length, had)
 })

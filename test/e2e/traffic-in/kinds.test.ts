@@ -3,7 +3,7 @@ import test from 'ava'
 import { kubectl } from '../_support/kubectl.ts'
 import { eventually } from '../up/_support/eventually.ts'
 import { difference } from '../up/_support/snapshot.ts'
-import { whoAnswers } from './_support/callers.ts'
+import { becomes, SOON_MS, whoAnswers } from './_support/callers.ts'
 import {
   applyAll,
   clear,
@@ -11,6 +11,7 @@ import {
   HTTP,
   inPod,
   NAMESPACE,
+  podsReady,
   prepare,
   service,
   UDP,
@@ -19,7 +20,7 @@ import {
 import { leadsToShadow, written } from './_support/workloads.ts'
 
 test.before(async () => {
-  await prepare()
+  await prepare('stock', 'cart')
   await applyAll([
     workload('ReplicaSet', 'bare', 2),
     service('bare', [{ port: 80, targetPort: 'web' }]),
@@ -28,7 +29,7 @@ test.before(async () => {
     service('chat', [{ port: 53, targetPort: 7000, protocol: 'UDP' }], { selector: { app: 'cart' } }),
     service('stock-headless', [{ port: 8080 }], { clusterIP: 'None', selector: { app: 'stock' } })
   ])
-  await kubectl(['-n', NAMESPACE, 'rollout', 'status', 'daemonset/every', '--timeout=60s'])
+  await podsReady()
   await kubectl([
     '-n',
     NAMESPACE,
@@ -49,9 +50,9 @@ for (const [target, url, expose, how] of [
     t.is(await whoAnswers(url), 'pod')
     const running = await exchange(target, expose)
     t.regex(running.output(), how)
-    t.is(await eventually('local', 3000, () => whoAnswers(url)), 'local')
+    await becomes(t, url, 'local')
     t.is((await running.stop()).code, 0)
-    t.is(await eventually('pod', 3000, () => whoAnswers(url)), 'pod')
+    await becomes(t, url, 'pod')
     t.deepEqual(difference(before, await written()), { gone: [], come: [] })
   })
 }
@@ -69,10 +70,10 @@ test.serial('a service of UDP alone: original, local, original, and all as befor
   const before = await written()
   t.is(await chat(), 'hi\n')
   const running = await exchange('chat', `${UDP}:53/udp`)
-  t.is(await eventually('local hi\n', 3000, chat), 'local hi\n')
+  t.is(await eventually('local hi\n', SOON_MS, chat), 'local hi\n')
   t.is(await whoAnswers('http://cart/'), 'pod', 'its sister is left alone')
   t.is((await running.stop()).code, 0)
-  t.is(await eventually('hi\n', 3000, chat), 'hi\n')
+  t.is(await eventually('hi\n', SOON_MS, chat), 'hi\n')
   t.deepEqual(difference(before, await written()), { gone: [], come: [] })
 })
 
@@ -80,7 +81,7 @@ test.serial('a headless service of a StatefulSet: its endpoints are the shadow, 
   const before = await written()
   const running = await exchange('stock-headless', `${HTTP}:8080`)
   t.regex(running.output(), /stock-headless is headless: callers find the laptop when their DNS answer expires/)
-  t.true(await eventually(true, 3000, () => leadsToShadow('stock-headless')))
+  t.true(await eventually(true, SOON_MS, () => leadsToShadow('stock-headless')))
   t.is((await running.stop()).code, 0)
   t.is(await whoAnswers('http://stock-headless:8080/'), 'pod')
   t.deepEqual(difference(before, await written()), { gone: [], come: [] })

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { kubectl } from '../_support/kubectl.ts'
 import { eventually } from '../up/_support/eventually.ts'
 import { difference } from '../up/_support/snapshot.ts'
-import { call, urlOf, whoAnswers } from './_support/callers.ts'
+import { SOON_MS, startCalls, urlOf, whoAnswers } from './_support/callers.ts'
 import { allow, applyAll, clear, HTTP, kt, NAMESPACE, pod, prepare } from './_support/ground.ts'
 import { MODE_RULES, replicas, written } from './_support/workloads.ts'
 
@@ -13,7 +13,7 @@ const CLEAN = 'No unavailing kt resource found (^.^)YYa!!\n'
 const secondsAgo = (seconds: number): string => String(Math.floor(Date.now() / 1000) - seconds)
 
 test.before(async () => {
-  await prepare()
+  await prepare('shop', 'stock', 'cart')
   await allow(MODE_RULES)
 })
 test.after.always(clear)
@@ -82,7 +82,7 @@ async function asBefore(t: ExecutionContext): Promise<void> {
   t.deepEqual(difference(t.context as string[], await written()), { gone: [], come: [] })
   const left = (): Promise<string> =>
     kubectl(['-n', NAMESPACE, 'get', 'pods,services,configmaps', '-l', 'control-by=kt', '-o', 'name'])
-  t.is(await eventually('', 8000, left), '')
+  t.is(await eventually('', SOON_MS, left), '')
   t.is((await kt('clean', '--dryRun')).stdout, CLEAN)
 }
 
@@ -93,13 +93,13 @@ for (const undo of ['recover', 'clean'] as const) {
     await redirect('shop', 'shadow-exchange')
     await refused(t, 'shop')
     t.is((await kt('clean', '--dryRun')).stdout, CLEAN, 'fresh: left alone')
-    const calls = call(await urlOf('shop'), 20, 7_000)
+    const callers = startCalls(await urlOf('shop'), 20)
     if (undo === 'clean') await silence(shadow)
     const { code, stdout, stderr } = await kt(...(undo === 'clean' ? ['clean'] : ['recover', 'shop']))
     t.is(code, 0, stderr)
     t.is(stdout, `✓ Original service shop recovered: selects app=shop\n✓ Shadow pod ${shadow} removed\n`)
     t.deepEqual(
-      (await calls).filter(({ by }) => by.startsWith('error')),
+      (await callers.stop()).filter(({ by }) => by.startsWith('error')),
       []
     )
     await asBefore(t)
@@ -111,15 +111,15 @@ for (const undo of ['recover', 'clean'] as const) {
     await kubectl(['-n', NAMESPACE, 'scale', 'deployment/shop', '--replicas=0'])
     await refused(t, 'shop')
     t.is((await kt('clean', '--dryRun')).stdout, CLEAN, 'fresh: left alone')
-    t.is(await eventually('0/', 5000, () => replicas('deployment/shop')), '0/')
-    const calls = call(await urlOf('shop'), 20, 12_000)
+    t.is(await eventually('0/', SOON_MS, () => replicas('deployment/shop')), '0/')
+    const callers = startCalls(await urlOf('shop'), 20)
     if (undo === 'clean') await silence(shadow)
     const { code, stdout, stderr } = await kt(...(undo === 'clean' ? ['clean'] : ['recover', 'shop']))
     t.is(code, 0, stderr)
     t.is(stdout, `✓ Deployment shop scaled back to 2, 2 ready\n✓ Shadow pod ${shadow} removed\n`)
     t.is(await replicas('deployment/shop'), '2/2')
     t.deepEqual(
-      (await calls).filter(({ by }) => by.startsWith('error')),
+      (await callers.stop()).filter(({ by }) => by.startsWith('error')),
       []
     )
     await asBefore(t)

@@ -3,14 +3,14 @@ import test, { type ExecutionContext } from 'ava'
 import { kubectl } from '../_support/kubectl.ts'
 import { eventually } from '../up/_support/eventually.ts'
 import { difference } from '../up/_support/snapshot.ts'
-import { whoAnswers } from './_support/callers.ts'
+import { becomes, SOON_MS, whoAnswers } from './_support/callers.ts'
 import { applyAll, clear, exchange, HTTP, kt, NAMESPACE, prepare, preview } from './_support/ground.ts'
 import { objects } from './_support/objects.ts'
 
 const EXPOSE = ['--expose', `${HTTP}:80`]
 const NOTHING = { gone: [], come: [] }
 
-test.before(prepare)
+test.before(() => prepare('shop', 'stock', 'cart'))
 test.after.always(clear)
 test.beforeEach(async t => {
   t.context = await objects()
@@ -22,16 +22,11 @@ test.afterEach(async t => {
 /** What is different from the beginning of the test; the controllers get a moment. */
 async function changes(t: ExecutionContext): Promise<{ gone: string[]; come: string[] }> {
   let found = NOTHING as { gone: string[]; come: string[] }
-  await eventually(true, 4000, async () => {
+  await eventually(true, SOON_MS, async () => {
     found = difference(t.context as string[], await objects())
     return found.gone.length + found.come.length === 0
   })
   return found
-}
-
-/** kube-proxy takes up to a second, somebody else's change a little longer. */
-async function becomes(t: ExecutionContext, url: string, who: 'local' | 'pod', limitMs = 5000): Promise<void> {
-  t.is(await eventually(who, limitMs, () => whoAnswers(url)), who)
 }
 
 const patch = (kind: string, name: string, body: object): Promise<string> =>
@@ -132,7 +127,7 @@ test.serial('recover undoes an exchange that runs; its owner ends and says why',
   )
   const unknown = await kt('recover', 'no-such-service')
   t.is(unknown.code, 4)
-  t.regex(unknown.stderr, /^kt: there is no service "no-such-service" in namespace traffic-in\n/)
+  t.regex(unknown.stderr, /^kt: there is no service "no-such-service" in namespace traffic-in-owners\n/)
 })
 
 test.serial(
@@ -192,7 +187,7 @@ test.serial('refusals before anything is changed: no local program, no such port
     [['preview', 'new', '--expose', '1:80'], 3, /^kt: nobody listens at 127\.0\.0\.1:1; nothing has been changed\n/],
     [['exchange', 'shop', '--expose', '9'], 2, /^kt: service shop has no port 9; it has: http 80 → web, tcp 7000, udp/],
     [['exchange', 'shop'], 2, /^kt: --expose is missing; service shop has: http 80 → web/],
-    [['exchange', 'nobody', ...EXPOSE], 4, /^kt: there is no service "nobody" in namespace traffic-in\n/],
+    [['exchange', 'nobody', ...EXPOSE], 4, /^kt: there is no service "nobody" in namespace traffic-in-owners\n/],
     [['exchange', 'pod/x', ...EXPOSE], 2, /^kt: pod\/x has no selector/]
   ] as const) {
     const result = await kt(...args)

@@ -3,14 +3,14 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import test, { type ExecutionContext } from 'ava'
-import { imageArguments, type RunningKt, kt as runKt, startCommand, startKt } from '../_support/kt.ts'
+import test from 'ava'
+import { imageArguments, type RunningKt, kt as runKt, startCommand } from '../_support/kt.ts'
 import { kubectl } from '../_support/kubectl.ts'
 import type { Finished } from '../_support/laptop.ts'
-import { eventually } from '../up/_support/eventually.ts'
 import { makeUser, type Rule, type User } from '../up/_support/user.ts'
-import { whoAnswers } from './_support/callers.ts'
-import { clear, HTTP, NAMESPACE, prepare, RULES } from './_support/ground.ts'
+import { becomes } from './_support/callers.ts'
+import { clear, HTTP, NAMESPACE, OWN_PORT, prepare, RULES } from './_support/ground.ts'
+import { kt0, network } from './_support/network.ts'
 
 const EXPOSE = ['--expose', `${HTTP}:80`]
 const CLEAN = 'No unavailing kt resource found (^.^)YYa!!\n'
@@ -26,7 +26,7 @@ let alice: Person
 let bob: Person
 
 test.before(async () => {
-  await prepare()
+  await prepare('shop', 'stock')
   ;[alice, bob] = [await person('alice'), await person('bob')]
 })
 test.after.always(clear)
@@ -42,10 +42,6 @@ async function person(name: string): Promise<Person> {
     kt: (...args) => runKt([...args, ...file], { env }),
     stays: (ready, ...args) => startCommand([...args, ...file], ready, { env })
   }
-}
-
-async function becomes(t: ExecutionContext, service: string, who: 'local' | 'pod'): Promise<void> {
-  t.is(await eventually(who, 6000, () => whoAnswers(`http://${service}/`)), who, service)
 }
 
 /** As if all that belongs to the exchange had been silent for three minutes. */
@@ -76,10 +72,10 @@ test.serial(
     const own = await bob.stays(LED('stock'), 'exchange', 'stock', ...EXPOSE)
     t.is((await own.stop('SIGKILL')).signal, 'SIGKILL')
     t.regex((await bob.kt('recover', 'stock')).stdout, /Original service stock recovered/)
-    for (const service of ['shop', 'shop-next']) await becomes(t, service, 'local')
+    for (const service of ['shop', 'shop-next']) await becomes(t, `http://${service}/`, 'local')
     t.is((await preview.stop()).code, 0)
     t.is((await running.stop()).code, 0)
-    await becomes(t, 'shop', 'pod')
+    await becomes(t, 'http://shop/', 'pod')
   }
 )
 
@@ -90,12 +86,12 @@ test.serial('who has been silent is taken over, and has nothing left to clean or
   const refused = await bob.kt('exchange', 'shop', ...EXPOSE)
   t.regex(refused.stderr, /already exchanged by alice on \S+, last seen 3 min ago\n.*--takeover/)
   const next = await bob.stays(LED('shop'), 'exchange', 'shop', ...EXPOSE, '--takeover')
-  await becomes(t, 'shop', 'local')
+  await becomes(t, 'http://shop/', 'local')
   t.regex((await alice.kt('exchange', 'shop', ...EXPOSE, '--takeover')).stderr, /already exchanged by bob on /)
   t.is((await alice.kt('clean', '--thresholdInMinus', '2')).stdout, CLEAN)
-  await becomes(t, 'shop', 'local')
+  await becomes(t, 'http://shop/', 'local')
   t.is((await next.stop()).code, 0)
-  await becomes(t, 'shop', 'pod')
+  await becomes(t, 'http://shop/', 'pod')
   t.is((await bob.kt('clean', '--dryRun')).stdout, CLEAN)
 })
 
@@ -120,7 +116,7 @@ async function allowed(rules: Rule[]): Promise<void> {
 const COMMANDS: Record<string, { ready?: string; words: string[] }> = {
   exchange: { ready: LED('shop'), words: ['deployment/shop', ...EXPOSE] },
   preview: { ready: "by name 'shop-next'", words: ['shop-next', ...EXPOSE, '--external'] },
-  forward: { ready: 'Now you can access port', words: ['statefulset/stock', '18500:8080'] },
+  forward: { ready: 'Now you can access port', words: ['statefulset/stock', `${OWN_PORT}:8080`] },
   recover: { words: ['--all'] },
   clean: { words: [] }
 }
@@ -143,8 +139,9 @@ for (const [command, { ready, words }] of Object.entries(COMMANDS)) {
 }
 
 test.serial('kt up, too', async t => {
+  await network(t)
   await allowed(await printed('up'))
-  const running = await startKt(['--kubeconfig', bob.user.file])
+  const running = await kt0([], bob.user.file)
   const ended = await running.stop()
   t.deepEqual({ code: ended.code, stderr: ended.stderr }, { code: 0, stderr: '' })
 })

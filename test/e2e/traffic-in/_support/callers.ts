@@ -3,10 +3,14 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
 import { kubectl } from '../../_support/kubectl.ts'
 import { collect, spawnOnLaptop } from '../../_support/laptop.ts'
+import { eventually } from '../../up/_support/eventually.ts'
 import { inPod, NAMESPACE } from './ground.ts'
 
+/** The longest that a machine with much else to do takes for what takes a second at rest: kube-proxy, the controllers. */
+export const SOON_MS = 20_000
 const CALLER = readFileSync(join(import.meta.dirname, '../peers/caller.mjs'), 'utf8')
 
 export interface Answer {
@@ -33,7 +37,7 @@ export function startCalls(url: string, intervalMs: number): Callers {
 }
 
 /** Ask `url` every `intervalMs` for `forMs` from a pod; begins at once, resolves when all answers are there. */
-export async function call(url: string, intervalMs: number, forMs: number): Promise<Answer[]> {
+async function call(url: string, intervalMs: number, forMs: number): Promise<Answer[]> {
   const { child, answers } = begin(url, intervalMs, String(forMs))
   child.stdin.end()
   return await answers
@@ -72,16 +76,30 @@ export async function whoAnswers(url: string): Promise<string> {
   return [...names].sort((a, b) => a.localeCompare(b)).join(', ')
 }
 
-/** What TCP port 7000 and UDP port 7000 of a host answer to `hi`. */
-export async function tcpAndUdp(host: string): Promise<{ tcp: string; udp: string }> {
+/** A headless service is heard of when the callers' DNS answer expires, after 30 s. */
+const DNS_MS = 30_000
+
+/** Before long `who` alone answers at `url`. */
+export async function becomes(t: ExecutionContext, url: string, who: 'local' | 'pod'): Promise<void> {
+  const limitMs = SOON_MS + (url.includes('headless') ? DNS_MS : 0)
+  t.is(await eventually(who, limitMs, () => whoAnswers(url)), who, url)
+}
+
+/** Before long both answer so. */
+export async function becomesTcpAndUdp(t: ExecutionContext, host: string, answers: string): Promise<void> {
+  t.is(await eventually(answers, SOON_MS, () => tcpAndUdp(host)), answers)
+}
+
+/** What TCP port 7000 and UDP port 7000 of a host answer to `hi`: `hi, local hi`. */
+export async function tcpAndUdp(host: string): Promise<string> {
   const script = `
     const { connect } = require('node:net'), { createSocket } = require('node:dgram')
     const s = connect(7000, '${host}', () => s.end('hi')); let tcp = ''
     s.on('data', d => { tcp += d }); s.on('error', e => { tcp = e.code })
     s.on('close', () => {
-      const u = createSocket('udp4'); const done = udp => { console.log(JSON.stringify({ tcp, udp })); u.close(); clearTimeout(t) }
+      const u = createSocket('udp4'); const done = udp => { console.log(tcp + ', ' + udp); u.close(); clearTimeout(t) }
       const t = setTimeout(() => done('silence'), 3000)
       u.on('message', m => done(String(m))); u.send('hi', 7000, '${host}')
     })`
-  return JSON.parse(await inPod(script)) as { tcp: string; udp: string }
+  return (await inPod(script)).trim()
 }
