@@ -20,8 +20,11 @@ const GRACE_SECONDS = 3
 const ABSENT_MS = 1_000
 /** Connections at a time over all ports: with as many flows, all the streams of a session. */
 const MAX_CONNECTIONS = 4_096
-/** When the pod is removed, the cluster may need this long to stop sending callers here, ms. */
-const LINGER_MS = 1_000
+/**
+ * When the pod is removed, the cluster may need this long to stop sending callers here, ms: kube-proxy collects changes for a second, and
+ * on a busy node took 1.5 s.
+ */
+const LINGER_MS = 3_000
 /** Callers who are being served may finish within this, ms: less than the pod's grace of 5 s. */
 const DRAIN_MS = 4_000
 const DRAIN_LOOK_MS = 50

@@ -15,21 +15,22 @@ import { bytesOf, expected, hashOf, pour } from '../compliance/duplex.ts'
 
 const LAPTOP = '127.0.0.1'
 const ORIGINALS = '127.0.0.2'
+/** What a laptop gets to answer where a test says nothing else: longer than a busy machine needs. */
+const PATIENCE_SECONDS = 60
 
-/** A port that is free now, on every address. */
+/** A port that is free now, on every address, and below those that the kernel gives to clients, so that it stays free. */
 async function freePort(network: 'tcp' | 'udp' = 'tcp'): Promise<number> {
-  if (network === 'udp') {
-    const socket = createSocket('udp4').bind(0)
-    await once(socket, 'listening')
-    const { port } = socket.address()
-    await new Promise<void>(resolve => socket.close(() => resolve()))
+  for (;;) {
+    const port = 12_000 + Math.floor(Math.random() * 20_000)
+    const server = network === 'tcp' ? createServer().listen(port) : createSocket('udp6').bind(port)
+    const free = await once(server, 'listening').then(
+      () => true,
+      () => false
+    )
+    if (!free) continue
+    await new Promise<void>(resolve => server.close(() => resolve()))
     return port
   }
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise<void>(resolve => server.close(() => resolve()))
-  return port
 }
 
 /** A program at `address`; the port it was given. */
@@ -69,7 +70,10 @@ async function ground(
 ): Promise<Ground> {
   const folder = mkdtempSync(join(tmpdir(), 'kt-expose-'))
   const file = join(folder, 'expose.json')
-  writeFileSync(file, JSON.stringify({ originals: ORIGINALS, ports, ...rest } satisfies ExposeConfig))
+  writeFileSync(
+    file,
+    JSON.stringify({ originals: ORIGINALS, ports, graceSeconds: PATIENCE_SECONDS, ...rest } satisfies ExposeConfig)
+  )
   const agent = await startAgent({ KT_EXPOSE: file, ...env })
   const calls: InboundCall[] = []
   t.teardown(async () => {
@@ -126,9 +130,9 @@ function resetOf(socket: Socket): Promise<string> {
   })
 }
 
-/** What `look` says once it is `wanted`, or after 3 s. */
+/** What `look` says once it is `wanted`, or after 10 s. */
 async function becomes(wanted: string, look: () => Promise<string>): Promise<string> {
-  const deadline = performance.now() + 3_000
+  const deadline = performance.now() + 10_000
   let seen = await look()
   while (seen !== wanted && performance.now() < deadline) {
     await sleep(20)
@@ -301,18 +305,20 @@ test('a laptop that says nothing loses the caller after the grace, and the next 
   const graceMs = 2_000
   const g = await ground(t, [toLaptop(port, original)], { graceSeconds: graceMs / 1_000 })
   const { carrier } = await g.join([local(port, await serve(t, LAPTOP, telling('laptop')))])
-  carrier.pause() // the laptop hears nothing, so it says nothing
+  carrier.pause() // the laptop hears nothing, so it says nothing but a PING every 5 s
   const pausing = setInterval(() => carrier.pause(), 1)
-  const began = performance.now()
-  t.is(await ask(await g.call(port), 'first'), 'original: first')
-  t.true(performance.now() - began > graceMs * 0.9)
-  const again = performance.now()
-  t.is(await ask(await g.call(port), 'second'), 'original: second')
-  t.true(performance.now() - again < graceMs, 'the second caller did not wait')
+  const waited: number[] = []
+  for (let i = 0; i < 4; i++) {
+    const began = performance.now()
+    t.is(await ask(await g.call(port), `${i}`), `original: ${i}`)
+    waited.push(performance.now() - began)
+  }
+  t.true(waited[0]! > graceMs * 0.9)
+  t.true(Math.min(...waited) < graceMs * 0.9, `the next ones did not wait: ${waited}`)
   clearInterval(pausing)
   carrier.resume()
   // A PING of either side, every 5 s, is what tells it at the latest.
-  const deadline = performance.now() + 8_000
+  const deadline = performance.now() + 30_000
   let answer = ''
   while (answer !== 'laptop: third' && performance.now() < deadline) {
     answer = await ask(await g.call(port), 'third')
@@ -337,11 +343,16 @@ test('SIGTERM: the originals serve new callers, those who are being served may f
   await g.join([local(port, await serve(t, LAPTOP, telling('laptop')))])
   const caller = await g.call(port)
   caller.write('slow')
-  await sleep(100)
+  t.is(await becomes('1', async () => String(g.calls.length)), '1')
+  await sleep(100) // the answer to the agent's question
+  const began = performance.now()
   const stopped = g.agent.stop()
   await sleep(200)
   t.is(await ask(await g.call(port), 'late'), 'original: late')
   t.is(await ask(caller, 'ly'), 'laptop: slowly')
+  let lastMs = 0
+  while ((await answerOrCode(g, port, 'later')) === 'original: later') lastMs = performance.now() - began
+  t.true(lastMs > 1_500, 'a busy node hears as late as that')
   await stopped
   t.is(g.agent.child.exitCode, 0)
 })
@@ -380,7 +391,7 @@ function udpCaller(t: ExecutionContext, port: number): (text: string) => Promise
   t.teardown(() => socket.close())
   return async text => {
     socket.send(text, port, LAPTOP)
-    const signal = AbortSignal.timeout(3_000)
+    const signal = AbortSignal.timeout(20_000)
     const [bytes] = (await once(socket, 'message', { signal })) as [Buffer]
     return String(bytes)
   }
