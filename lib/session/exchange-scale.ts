@@ -6,7 +6,8 @@ import {
   deleteStuntman,
   demandFree,
   planDiversion,
-  retireShadows
+  retireShadows,
+  settled
 } from '../kube/exchange.ts'
 import { CONFIG_ANNOTATION, EXCHANGE_KEY, randomSuffix, stuntmanName } from '../kube/names.ts'
 import { ownerAnnotations } from '../kube/owner.ts'
@@ -116,6 +117,7 @@ async function scale(
   const scaling = new Scaling({ ...options, cluster, report, signal: stop.signal })
   const name = workloadName(workload)
   life.onStop(`${name} scaled back`, () => scaling.back(), waitSeconds * 1000 + SCALE_BACK_MS)
+  await settled() // or a node that has not heard of the shadow yet would send callers to pods that are ending
   await step({ report, stop }, `${name} scaled from ${workload.replicas} to 0`, () => scaling.down())
 }
 
