@@ -36,6 +36,7 @@ export class Originals {
   #asking: Promise<void> | undefined
   #turn = Math.floor(Math.random() * 2 ** 16)
   #dials = 0
+  #keeping = false
 
   /** `name`: a headless Service (`name.namespace.svc`, or in full), or an address; empty: there are no originals. */
   constructor(name: string) {
@@ -44,6 +45,12 @@ export class Originals {
 
   get exist(): boolean {
     return this.#name !== ''
+  }
+
+  /** This pod is ending, and the name may go before it does: what is known, or known in a moment, stays known. */
+  keep(): void {
+    this.#keeping = true
+    void this.candidates()
   }
 
   /** Addresses to try, in the order in which to try them; the next call begins with another one. Never rejects. */
@@ -99,8 +106,9 @@ export class Originals {
       const answers = await Promise.all([this.#question('resolve4'), this.#question('resolve6')])
       const found = answers.flatMap(answer => answer ?? [])
       // Half an answer is one; none at all leaves what was known before, for a while.
-      if (found.length > 0 || answers.every(answer => answer !== undefined)) await this.#answered(found)
-      else if (performance.now() - this.#answeredAt > STALE_MS) this.#addresses = []
+      if (found.length > 0 || (!this.#keeping && answers.every(answer => answer !== undefined)))
+        await this.#answered(found)
+      else if (!this.#keeping && performance.now() - this.#answeredAt > STALE_MS) this.#addresses = []
     }
   }
 

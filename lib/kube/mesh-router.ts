@@ -15,7 +15,7 @@ import { judge } from './shadow-verdict.ts'
 
 /** Written to the routers' pods after each change of the routes: the kubelet then looks at once, and not within a minute. */
 const ROUTES_ANNOTATION = 'kt-routes'
-/** Routers answer for as long as callers wait, at most so long for us, ms: the stuntman is what they ask for the originals. */
+/** Routers answer for as long as callers wait, at most so long for us, ms: by then they know the originals without the stuntman. */
 const DRAIN_LIMIT_MS = 10_000
 const DRAIN_LOOK_MS = 250
 

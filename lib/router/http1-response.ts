@@ -15,7 +15,7 @@ export class ResponseReader {
   #head: Buffer | undefined
   #body: BodyReader | undefined
   progress: Progress = 'head'
-  /** The server goes on with the connection after this answer. */
+  /** The server goes on with the connection after this answer, and the caller has not been told otherwise. */
   persists = false
   /** Only the end of the connection ends the answer: it has no length, or cannot be understood. */
   untilClose = false
@@ -48,6 +48,7 @@ export class ResponseReader {
     if (this.progress === 'body') at = this.#follow(held, at)
     const rest = at < held.length ? held.subarray(at) : undefined
     if (final === undefined || !this.lastOne) return { answer: held.subarray(0, at), rest }
+    this.persists = false
     const head = rewriteHead(held.subarray(final.start, final.end), KEEPING, ['Connection: close'])
     return { answer: Buffer.concat([held.subarray(0, final.start), head, held.subarray(final.end, at)]), rest }
   }

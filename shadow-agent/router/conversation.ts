@@ -53,7 +53,7 @@ export class Conversation implements Asker, Guest {
     if (socket.readableEnded) this.#ended()
   }
 
-  /** The pod is being removed: this answer, or the next one, is the last. */
+  /** The pod is being removed: this answer, if its head can still say so, or the next one is the last. */
   retire(): void {
     if (this.#exchange !== undefined) this.#exchange.response.lastOne = true
   }
@@ -167,7 +167,7 @@ export class Conversation implements Asker, Guest {
   }
 
   complete(upstream: Upstream, rest: Buffer | undefined): void {
-    const goesOn = this.#exchange?.response.persists === true && rest === undefined && !this.#office.leaving
+    const goesOn = this.#exchange?.response.persists === true && rest === undefined
     this.#exchange = undefined
     if (rest !== undefined) this.socket.write(rest)
     this.#kept.put(upstream)

@@ -15,6 +15,7 @@ export class Http2Callers {
   readonly #office: Office
   readonly #sessions = new Set<ServerHttp2Session>()
   #socket: Socket | undefined
+  #retired = false
 
   constructor(port: RouterPort, office: Office) {
     this.#port = port
@@ -39,6 +40,7 @@ export class Http2Callers {
 
   /** The pod is being removed: GOAWAY; streams that are open go on to their end. */
   retire(): void {
+    this.#retired = true
     for (const session of this.#sessions) session.close()
   }
 
@@ -54,6 +56,6 @@ export class Http2Callers {
     session.on('stream', (stream: ServerHttp2Stream, headers, flags: number, raw: string[]) => {
       new Http2Exchange(stream, { headers, raw, flags, servers, port: this.#port, office: this.#office }).begin()
     })
-    if (this.#office.leaving) session.close()
+    if (this.#retired) session.close()
   }
 }

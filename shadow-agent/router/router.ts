@@ -14,7 +14,10 @@ import { Ways } from './ways.ts'
 
 /** Connections at a time, each with one or two to servers. Beyond them the longest idle one makes room. */
 const MAX_CALLERS = 8_192
-/** When the pod is removed, the cluster may need this long to stop sending callers here, ms. */
+/**
+ * When the pod is removed, the cluster may need this long to stop sending callers here, ms. A forced removal leaves no more than
+ * this (the kubelet's least grace): by its half every caller should have been asked to go.
+ */
 const LINGER_MS = 2_000
 /** Who is idle then may ask once more within this, ms, and hears that it was the last time. */
 const LAST_WORD_MS = 3_000
@@ -83,11 +86,14 @@ export class Router {
 
   /** The pod is being removed: callers still come for `lingerMs`. Resolves when everybody has been served, or not in time. */
   async drain(lingerMs = LINGER_MS): Promise<void> {
-    await sleep(lingerMs)
-    for (const listener of this.#listeners) listener.open = false
+    this.#office.ways.originals.keep()
+    // Who comes back meanwhile is told again; an HTTP/2 caller would give up sooner.
     this.#office.leaving = true
     for (const guest of this.#guests) guest.retire()
+    await sleep(lingerMs / 2)
     for (const http2 of this.#http2) http2.retire()
+    await sleep(lingerMs / 2)
+    for (const listener of this.#listeners) listener.open = false
     const now = performance.now()
     while (this.#callers.size > 0 && performance.now() - now < DRAIN_MS - LINGER_MS) {
       if (performance.now() - now > LAST_WORD_MS) for (const guest of this.#guests) guest.endIfIdle()

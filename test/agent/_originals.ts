@@ -6,6 +6,7 @@ import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decode, encode } from 'dns-packet'
+import type { RouterConfig } from '../../lib/router/config.ts'
 import type { ExposeConfig } from '../../lib/tunnel/expose.ts'
 import { type AgentProcess, startAgent } from '../_support/agent.ts'
 import { serveCalls } from '../_support/netns.ts'
@@ -65,16 +66,27 @@ async function callOnce(text: string): Promise<string> {
   }
 }
 
+async function startWith(config: ExposeConfig | RouterConfig): Promise<AgentProcess> {
+  const folder = mkdtempSync(join(tmpdir(), 'kt-originals-'))
+  const file = join(folder, 'config.json')
+  writeFileSync(file, JSON.stringify(config))
+  const agent = await startAgent('routes' in config ? { KT_ROLE: 'router', KT_ROUTES: file } : { KT_EXPOSE: file })
+  rmSync(folder, { recursive: true })
+  return agent
+}
+
 serveCalls({
-  async start() {
+  async start(role: 'shadow' | 'router') {
     serveNames()
     for (const address of ['10.77.0.2', '10.77.0.3']) await serveOriginal(address)
-    const folder = mkdtempSync(join(tmpdir(), 'kt-originals-'))
-    const file = join(folder, 'expose.json')
-    const port = { port: PORT, network: 'tcp', to: 'laptop', original: ORIGINAL_PORT, fallback: false } as const
-    writeFileSync(file, JSON.stringify({ originals: NAME, ports: [port] } satisfies ExposeConfig))
-    agent = await startAgent({ KT_EXPOSE: file })
-    rmSync(folder, { recursive: true })
+    const port = { port: PORT, network: 'tcp', original: ORIGINAL_PORT } as const
+    const shadow: ExposeConfig = { originals: NAME, ports: [{ ...port, to: 'laptop', fallback: false }] }
+    const router: RouterConfig = { version: 1, service: 'web', originals: NAME, ports: [port], routes: [] }
+    agent = await startWith(role === 'router' ? router : shadow)
+  },
+  /** As the kubelet ends a pod. */
+  terminate() {
+    agent?.child.kill('SIGTERM')
   },
   /** Call `count` times, all at once; how often each answered. */
   async call(count: number) {

@@ -1,8 +1,8 @@
 // The agent without a laptop, beside original pods that it must find by name: in a network namespace with a name server.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import test from 'ava'
-import { Namespace, whyNoNamespace } from '../_support/netns.ts'
+import test, { type ExecutionContext } from 'ava'
+import { Namespace, type Worker, whyNoNamespace } from '../_support/netns.ts'
 
 const why = whyNoNamespace()
 /** Longer than the agent trusts an answer. */
@@ -15,22 +15,7 @@ if (why !== undefined) {
   })
 } else {
   test('originals by name: in turn, without the own address, the next one on failure, known ones while the name server is silent', async t => {
-    const namespace = new Namespace()
-    const folder = `/etc/netns/${namespace.name}`
-    t.teardown(async () => {
-      await namespace.remove()
-      rmSync(folder, { recursive: true })
-    })
-    mkdirSync(folder, { recursive: true })
-    writeFileSync(`${folder}/resolv.conf`, 'nameserver 127.0.0.1\n')
-    namespace.exec('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other')
-    for (const device of ['eth0', 'other']) namespace.exec('ip', 'link', 'set', device, 'up')
-    namespace.exec('ip', 'address', 'add', '10.77.0.1/24', 'dev', 'eth0')
-    for (const address of ['10.77.0.2', '10.77.0.3'])
-      namespace.exec('ip', 'address', 'add', `${address}/32`, 'dev', 'lo')
-    const pods = namespace.fork(new URL('_originals.ts', import.meta.url))
-    await pods.call('start')
-
+    const pods = await start(t, 'shadow')
     t.deepEqual(await pods.call('call', 40), { '10.77.0.2': 20, '10.77.0.3': 20 })
     t.true((await pods.call<number>('questions')) <= 4, 'callers at the same time share one question')
 
@@ -46,4 +31,32 @@ if (why !== undefined) {
     t.deepEqual(await pods.call('call', 3), { ECONNRESET: 3 })
     await pods.call('stop')
   })
+
+  test('a router that ends goes on with the addresses it knows: the mesh ends, and its stuntman with it', async t => {
+    const pods = await start(t, 'router')
+    await pods.call('terminate')
+    await sleep(200) // nobody has called yet: it asks now
+    await pods.call('mood', 'no such name')
+    await sleep(STALE_MS)
+    t.deepEqual(await pods.call('call', 4), { '10.77.0.2': 2, '10.77.0.3': 2 })
+    await pods.call('stop')
+  })
+}
+
+async function start(t: ExecutionContext, role: 'shadow' | 'router'): Promise<Worker> {
+  const namespace = new Namespace()
+  const folder = `/etc/netns/${namespace.name}`
+  t.teardown(async () => {
+    await namespace.remove()
+    rmSync(folder, { recursive: true })
+  })
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(`${folder}/resolv.conf`, 'nameserver 127.0.0.1\n')
+  namespace.exec('ip', 'link', 'add', 'eth0', 'type', 'veth', 'peer', 'name', 'other')
+  for (const device of ['eth0', 'other']) namespace.exec('ip', 'link', 'set', device, 'up')
+  namespace.exec('ip', 'address', 'add', '10.77.0.1/24', 'dev', 'eth0')
+  for (const address of ['10.77.0.2', '10.77.0.3']) namespace.exec('ip', 'address', 'add', `${address}/32`, 'dev', 'lo')
+  const pods = namespace.fork(new URL('_originals.ts', import.meta.url))
+  await pods.call('start', role)
+  return pods
 }

@@ -222,6 +222,34 @@ test.serial('the pod is removed: those who are being served finish, and hear tha
   await close(slow)
 })
 
+test.serial(
+  'the pod is removed while an answer is under way, which cannot say so any more: the next one does',
+  async t => {
+    const slow = createServer((_request, response) => {
+      response.write('begin ')
+      setTimeout(() => response.end('end'), 100)
+    })
+    const router = await startRouter(await listening(slow))
+    const socket = connect(router.port, '127.0.0.1')
+    let text = ''
+    socket.on('data', bytes => {
+      text += bytes.toString('latin1')
+    })
+    const answered = (): boolean => text.endsWith('\r\n0\r\n\r\n')
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until(() => text.includes('begin'))
+    const drained = router.close()
+    await until(answered)
+    t.notRegex(text, /Connection: close/)
+    text = ''
+    socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n')
+    await until(answered)
+    t.regex(text, /Connection: close/)
+    await drained
+    await close(slow)
+  }
+)
+
 test.serial('a copy for the laptop: the original answers, whatever the laptop does', async t => {
   const original = named('original')
   const copies: string[] = []
