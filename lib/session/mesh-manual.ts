@@ -4,7 +4,7 @@ import { dump } from 'js-yaml'
 import { KtError } from '../errors.ts'
 import type { Right } from '../kube/api-error.ts'
 import type { Service } from '../kube/client.ts'
-import { type Diverting, deleteService, planDiversion } from '../kube/exchange.ts'
+import { type Diverting, deleteService, getService, planDiversion } from '../kube/exchange.ts'
 import {
   applyRules,
   commonLabels,
@@ -15,10 +15,11 @@ import {
 } from '../kube/mesh-manual.ts'
 import { conditionsOf } from '../kube/mesh-match.ts'
 import { type Flavour, type RuleObject, type RuleWish, rulesOf, unsayable } from '../kube/mesh-rules.ts'
-import { CONFIG_ANNOTATION, meshName, TARGET_LABEL } from '../kube/names.ts'
-import { ownerAnnotations } from '../kube/owner.ts'
+import { CONFIG_ANNOTATION, CONTROL_LABEL, meshName, TARGET_LABEL } from '../kube/names.ts'
+import { isOurs, ownerAnnotations, ownerOf } from '../kube/owner.ts'
 import { type CarriedPort, servicePorts } from '../kube/ports.ts'
 import { previewToken } from '../kube/preview.ts'
+import { removePod } from '../kube/remove-pod.ts'
 import { rightsOf } from '../kube/rights.ts'
 import { findService } from '../kube/target.ts'
 import { version } from '../version.ts'
@@ -29,6 +30,7 @@ import {
   describeCarried,
   type Exposing,
   keepBeating,
+  lives,
   ownProcess,
   ready,
   startShadow
@@ -122,6 +124,7 @@ async function begin(
   const originals = meshName(target, mark.version, '-stuntman')
   const annotations = ownerAnnotations(ownProcess(), version)
   const token = previewToken()
+  await removeOurStale(exposing, [name, originals], apply ? rules : [])
   const uid = await step(exposing, `Services ${name} and ${originals} created`, () =>
     createManualServices(cluster, { service, name, originals, token, annotations })
   )
@@ -152,6 +155,17 @@ async function begin(
     exposed: ports.map(port => `service ${target}, by hand: ${describeCarried(port)}`),
     lost: new Promise<Error>(() => {})
   }
+}
+
+/** What a kt of ours that is dead has left of this version: its shadow, which has the first name, too, its services, its rules. */
+async function removeOurStale({ cluster }: Exposing, names: string[], rules: RuleObject[]): Promise<void> {
+  const [name = ''] = names
+  const found = (await getService(cluster, name))?.metadata
+  const owner = ownerOf(found?.annotations)
+  if (found?.labels?.[CONTROL_LABEL] !== 'kt' || !isOurs(owner) || lives(owner.process)) return
+  await removeRules(cluster, rules)
+  await removePod(cluster, name)
+  for (const each of names) await deleteService(cluster, each)
 }
 
 async function applied(exposing: Exposing, rules: RuleObject[], owner: { name: string; uid: string }): Promise<void> {
