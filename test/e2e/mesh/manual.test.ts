@@ -7,6 +7,7 @@ import { whoAnswers } from './_support/requests.ts'
 import { install, rulesFor, uninstall } from './_support/rules.ts'
 
 const MANUAL = ['--mode', 'manual', '--apply']
+const GREEN = ['mesh', 'shop', '--expose', `${PORTS.green}:80`, ...MANUAL, '--versionMark', 'green']
 
 test.before(prepare)
 test.after.always(async () => {
@@ -18,6 +19,20 @@ test.afterEach.always(endAll)
 const named = async (kinds: string): Promise<string> =>
   (await kubectl(['-n', NAMESPACE, 'get', kinds, '-o', 'name'])).trim().replaceAll('\n', ' ')
 
+test.serial('a mesh by hand: the rules are printed; --apply says that nobody would read them', async t => {
+  const { code, stderr } = await kt(...GREEN)
+  t.is(code, 4)
+  t.regex(stderr, /^kt: --apply: neither Istio \(networking\.istio\.io\/v1\) nor the Gateway API/)
+  const blue = await mesh('shop', 'blue', '--mode', 'manual')
+  t.regex(blue.output(), /^ Now you can update Istio rule by label 'version=blue'$/m)
+  t.regex(blue.output(), /^kind: VirtualService$/m)
+  const address = (name: string): Promise<string> => whoAnswers(name, '')
+  t.is(await address('shop-kt-mesh-blue'), 'local blue')
+  t.is(await address('shop'), 'pod')
+  t.is((await blue.stop()).code, 0)
+  t.is(await kubectl(['-n', NAMESPACE, 'get', 'service', 'shop-kt-mesh-blue', '--ignore-not-found', '-o', 'name']), '')
+})
+
 test.serial('Gateway API: an HTTPRoute for as long as kt runs, and no longer when it is killed', async t => {
   await install('gateway')
   await allow([...RULES, ...rulesFor('gateway')])
@@ -27,12 +42,16 @@ test.serial('Gateway API: an HTTPRoute for as long as kt runs, and no longer whe
   t.is(await whoAnswers('shop', ''), 'pod', 'nobody acts on the rule here, and the shadow is not behind the service')
   t.is((await blue.stop()).code, 0)
   t.is(await named('httproutes'), '')
+  const dead = await mesh('shop', 'green', ...MANUAL)
+  await dead.stop('SIGKILL')
   const green = await mesh('shop', 'green', ...MANUAL)
+  t.is(await whoAnswers('shop-kt-mesh-green', ''), 'local green', 'one of our own that is dead is in the way of nobody')
   await green.stop('SIGKILL')
   t.is(await named('httproutes'), 'httproute.gateway.networking.k8s.io/shop-kt-mesh-green')
   for (const name of ['shop-kt-mesh-green', 'shop-kt-mesh-green-stuntman'])
     await patch('service', name, { metadata: { annotations: { 'kt-last-heart-beat': '1000' } } })
-  await patch('pod', 'shop-kt-mesh-green', { metadata: { annotations: { 'kt-last-heart-beat': '1000' } } })
+  const silent = ['annotate', '--overwrite', 'pods', '-l', 'kt-role=shadow-mesh', 'kt-last-heart-beat=1000']
+  await kubectl(['-n', NAMESPACE, ...silent])
   const cleaned = await kt('clean')
   t.is(cleaned.code, 0, cleaned.stderr)
   t.is(await eventually('', 20_000, () => named('httproutes')), '')
@@ -66,7 +85,7 @@ test.serial('Istio: subsets where the pods have a version; rules of somebody els
   await applyAll([
     { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService', metadata, spec: { hosts: ['shop'] } }
   ])
-  const refused = await kt('mesh', 'shop', '--expose', `${PORTS.green}:80`, ...MANUAL, '--versionMark', 'green')
+  const refused = await kt(...GREEN)
   t.is(refused.code, 4, refused.stdout)
   t.regex(refused.stderr, /^kt: VirtualService theirs has rules for service 'shop' already\n/)
   t.is(await named('virtualservices'), 'virtualservice.networking.istio.io/theirs')

@@ -1,11 +1,12 @@
 // Whose is it: two of one version, mesh beside exchange, takeover, recover, clean, what others do to a meshed service, rights.
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
+import type { Birdseye } from '../../../lib/kube/birdseye.ts'
 import { kubectl } from '../_support/kubectl.ts'
 import { objects } from '../traffic-in/_support/objects.ts'
 import { eventually } from '../up/_support/eventually.ts'
 import { difference } from '../up/_support/snapshot.ts'
-import { allow, clear, endAll, kt, mesh, NAMESPACE, PORTS, patch, prepare, RULES } from './_support/ground.ts'
+import { allow, clear, endAll, kt, mesh, NAMESPACE, PORTS, patch, prepare, RULES, status } from './_support/ground.ts'
 import { whoAnswers } from './_support/requests.ts'
 
 const NOTHING = { gone: [], come: [] }
@@ -86,8 +87,17 @@ test.serial('conditions: path and cookie in place of the header; a mirror answer
   t.is((await green.stop()).code, 0)
 })
 
-test.serial('recover ends a mesh for everybody, and they say why', async t => {
+test.serial('birdseye and status know who takes part; recover ends a mesh for everybody, and they say why', async t => {
   const [blue, green] = await Promise.all([mesh('shop', 'blue'), mesh('shop', 'green')])
+  const { stdout } = await kt('birdseye', '--output', 'json')
+  const seen = (JSON.parse(stdout) as Birdseye).services.find(({ service }) => service === 'shop')
+  t.like(seen, { state: 'meshed', mode: 'auto' })
+  t.deepEqual(seen?.by.map(({ version }) => version).sort(), ['blue', 'green'])
+  for (const { user, host, pod, since, silentSeconds } of seen?.by ?? []) {
+    t.true([user, host, since].every(text => text !== '') && pod.startsWith('shop-kt-mesh-'), stdout)
+    t.true(silentSeconds !== null && silentSeconds < 60, stdout)
+  }
+  t.regex(await status('green'), /exposed: service shop, header 'VERSION: green': /)
   const recovered = await kt('recover', 'shop')
   t.is(recovered.code, 0, recovered.stderr)
   t.regex(recovered.stdout, /^✓ Original service shop recovered: selects app=shop$/m)
@@ -120,6 +130,20 @@ test.serial(
     t.is((await again.stop()).code, 0)
   }
 )
+
+test.serial('everybody is dead: clean lists the mesh, recover --all ends it', async t => {
+  const blue = await mesh('shop', 'blue')
+  await blue.stop('SIGKILL')
+  await silence('blue', 1000)
+  const long = 'kt-last-heart-beat=1000'
+  await kubectl(['-n', NAMESPACE, 'annotate', '--overwrite', 'pods', '-l', 'kt-role=shadow-mesh', long])
+  await kubectl(['-n', NAMESPACE, 'annotate', '--overwrite', 'service', 'shop-kt-stuntman', long])
+  t.is((await kt('clean', '--dryRun')).stdout, '  service shop would be put back\n')
+  const recovered = await kt('recover', '--all')
+  t.is(recovered.code, 0, recovered.stderr)
+  t.regex(recovered.stdout, /^✓ Original service shop recovered: selects app=shop$/m)
+  t.is((await kt('clean', '--dryRun')).stdout, 'No unavailing kt resource found (^.^)YYa!!\n')
+})
 
 test.serial('--takeover takes a version whose owner is silent; when he wakes up, he lets go of it', async t => {
   const old = await mesh('shop', 'blue')
@@ -156,18 +180,4 @@ test.serial('a missing right is named before anything is changed', async t => {
     t.regex(stderr, new RegExp(`^kt: user "developer" may not ${verb} ${name} in namespace mesh`))
   }
   await allow()
-})
-
-test.serial('a mesh by hand: the rules are printed; --apply says that nobody would read them', async t => {
-  const { code, stderr } = await kt(...MESH, '--mode', 'manual', '--apply')
-  t.is(code, 4)
-  t.regex(stderr, /^kt: --apply: neither Istio \(networking\.istio\.io\/v1\) nor the Gateway API/)
-  const blue = await mesh('shop', 'blue', '--mode', 'manual')
-  t.regex(blue.output(), /^ Now you can update Istio rule by label 'version=blue'$/m)
-  t.regex(blue.output(), /^kind: VirtualService$/m)
-  const address = (name: string): Promise<string> => whoAnswers(name, '')
-  t.is(await address('shop-kt-mesh-blue'), 'local blue')
-  t.is(await address('shop'), 'pod')
-  t.is((await blue.stop()).code, 0)
-  t.is(await kubectl(['-n', NAMESPACE, 'get', 'service', 'shop-kt-mesh-blue', '--ignore-not-found', '-o', 'name']), '')
 })

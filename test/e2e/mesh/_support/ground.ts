@@ -1,14 +1,20 @@
 // A namespace that enforces Pod Security `restricted`, two services, callers inside, and a user with a Role who has several laptops.
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import test from 'ava'
 import { type RunningKt, kt as runKt, startCommand } from '../../_support/kt.ts'
 import { kubectl } from '../../_support/kubectl.ts'
 import { type Finished, spawnOnLaptop } from '../../_support/laptop.ts'
 import { makeUser, type Rule, type User } from '../../up/_support/user.ts'
 
-export const NAMESPACE = 'mesh'
+const FILE = basename(fileURLToPath(test.meta.file))
+const FILES = readdirSync(join(import.meta.dirname, '..')).filter(name => name.endsWith('.test.ts'))
+/** Test files run beside each other: each has a namespace, and ports on the laptop, of its own. */
+export const NAMESPACE = `mesh-${FILE.replace('.test.ts', '')}`
+const FIRST_PORT = 18_080 + 10 * FILES.indexOf(FILE)
 /** What the README asks for; the user of these tests has nothing else. */
 export const RULES: readonly Rule[] = [
   { resource: 'pods', verbs: ['get', 'list', 'watch', 'create', 'delete', 'patch'] },
@@ -18,7 +24,7 @@ export const RULES: readonly Rule[] = [
   { group: 'apps', resource: 'deployments', verbs: ['get', 'create', 'patch', 'delete'] }
 ]
 /** Local programs by name; each says it. */
-export const PORTS = { blue: 18_081, green: 18_082, red: 18_083 } as const
+export const PORTS = { blue: FIRST_PORT, green: FIRST_PORT + 1, red: FIRST_PORT + 2 }
 
 const directory = mkdtempSync(join(tmpdir(), 'kt-mesh-'))
 let user: User | undefined
@@ -61,6 +67,11 @@ export async function applyAll(items: object[]): Promise<void> {
 /** `kt` as that user, to its end. */
 export async function kt(...args: string[]): Promise<Finished> {
   return runKt([...args, '--kubeconfig', user?.file ?? ''])
+}
+
+/** What `kt status` says on the laptop of a color. */
+export async function status(color: Color): Promise<string> {
+  return (await runKt(['status'], { env: { KT_HOME: join(directory, color) } })).stdout
 }
 
 export type Color = keyof typeof PORTS
@@ -130,7 +141,13 @@ export function pod(): object {
         imagePullPolicy: 'Never',
         securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
         ports: [{ containerPort: 8080, name: 'web' }],
-        readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 }
+        // A busy machine must not change what the tests compare.
+        readinessProbe: {
+          httpGet: { path: '/', port: 8080 },
+          periodSeconds: 1,
+          timeoutSeconds: 5,
+          failureThreshold: 10
+        }
       }
     ]
   }

@@ -31,24 +31,46 @@ export interface Answer {
   by: string
 }
 
-/** Ask from a pod; resolves when all answers are there. */
-export async function ask({ service, requests = 1e9, intervalMs = 0, ...load }: Load): Promise<Answer[]> {
+const IN_POD = ['-n', NAMESPACE, 'exec', '-i', 'deployment/caller', '--', 'node']
+
+/** Callers who go on until they are told, or have asked enough. */
+export interface Callers {
+  /** Every answer there will be. */
+  answers: Promise<Answer[]>
+  /** End them now; the same answers. */
+  end(): Promise<Answer[]>
+}
+
+/** Let a pod ask; resolves when it does. */
+export async function callers({ service, requests = 1e9, intervalMs = 0, ...load }: Load): Promise<Callers> {
   const address = await kubectl(['-n', NAMESPACE, 'get', 'service', service, '-o', 'jsonpath={.spec.clusterIP}'])
   const words = JSON.stringify({ ...load, requests, intervalMs, url: `http://${address}/` })
-  const args = ['-n', NAMESPACE, 'exec', '-i', 'deployment/caller', '--', 'node', '--input-type=module', '-', words]
-  const child = spawnOnLaptop('kubectl', args)
+  const child = spawnOnLaptop('kubectl', [...IN_POD, '--input-type=module', '-', words])
   const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)]
   child.stdin.end(REQUESTS)
-  const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`the callers ended with ${code}: ${stderr()}`)
-  return stdout()
-    .split('\n')
-    .filter(Boolean)
-    .map(line => {
-      const [at, version = '', ...by] = line.split(' ')
-      return { at: Number(at), version, by: by.join(' ') }
-    })
-    .sort((a, b) => a.at - b.at)
+  const answers = once(child, 'close').then(([code]) => {
+    if (code !== 0) throw new Error(`the callers ended with ${String(code)}: ${stderr()}`)
+    const [, ...lines] = stdout().split('\n').filter(Boolean)
+    return lines.map(parse).sort((a, b) => a.at - b.at)
+  })
+  answers.catch(() => {}) // whoever waits for them hears of it
+  await Promise.race([once(child.stdout, 'data'), answers])
+  const end = async (): Promise<Answer[]> => {
+    const [pid] = stdout().split('\n')
+    await kubectl([...IN_POD, '--eval', `process.kill(${pid})`])
+    return await answers
+  }
+  return { answers, end }
+}
+
+/** The same to their end: all answers. */
+export async function ask(load: Load): Promise<Answer[]> {
+  return (await callers(load)).answers
+}
+
+function parse(line: string): Answer {
+  const [at, version = '', ...by] = line.split(' ')
+  return { at: Number(at), version, by: by.join(' ') }
 }
 
 /** Who answers ten requests of a version on a new connection, each once; a pod's name is left out. */

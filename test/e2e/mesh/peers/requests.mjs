@@ -1,13 +1,18 @@
 // Runs in a pod of the cluster, fed to `node -` on its standard input. Arguments as JSON: { url, connections, requests, forMs,
 // intervalMs, versions }. Keeps `connections` kept-alive connections busy, each request with one of `versions` as its header
-// VERSION ('' is none) at random, until `requests` were made or `forMs` have passed. A line for every answer: when it was asked (ms since the epoch), for
-// which version, and who answered, or the error.
+// VERSION ('' is none) at random, until `requests` were made, `forMs` have passed, or SIGTERM came. First its process id on a line, then a line for
+// every answer: when it was asked (ms since the epoch), for which version, and who answered, or the error.
 import { Agent, request } from 'node:http'
 
 const { url, connections, requests, forMs, intervalMs, versions } = JSON.parse(process.argv[2])
 const LIMIT_MS = 8000
 const until = Date.now() + forMs
 let left = requests
+
+process.once('SIGTERM', () => {
+  left = 0
+})
+process.stdout.write(`${process.pid}\n`)
 
 function ask(agent, version) {
   return new Promise(resolve => {
