@@ -1,5 +1,6 @@
 // What must be true of this computer: looked at, never changed.
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { namespaceObstacle } from '../host/namespace-linux.ts'
 import { parseResolvConf } from '../host/resolv-conf.ts'
 import { RESOLV_CONF, readResolvConf } from '../host/resolv-conf-file.ts'
 import { laptopUpstreams } from '../host/resolver-linux.ts'
@@ -20,12 +21,13 @@ const TUN = '/dev/net/tun'
 /** The device of `kt up`. */
 const DEVICE = 'kt0'
 
-/** Node, system, rights, TUN, `ip`, resolver, another kt. */
+/** Node, system, rights with and without root, TUN, `ip`, resolver, another kt. */
 export async function checkLaptop(): Promise<Finding[]> {
   return [
     nodeFinding(process.versions.node),
     systemFinding(process.platform),
     rightsFinding(),
+    await shellFinding(),
     tunFinding(),
     await toolFinding(),
     await resolverFinding(),
@@ -53,21 +55,21 @@ function rightsFinding(): Finding {
   if (process.getuid?.() === 0 && admin === 1n) return ok('rights', 'root, with the right to change the network')
   if (process.getuid?.() === 0)
     return fault('rights', 'root without CAP_NET_ADMIN: a container that may not change its network', NET_ADMIN)
-  const namespaces = userNamespaces() ? 'user namespaces are allowed' : 'user namespaces are not allowed either'
-  return fault('rights', `kt up must be root to make a network device (${namespaces})`, NO_ROOT)
+  return fault('rights', 'kt up must be root to make a network device', NO_ROOT)
 }
 
 const NET_ADMIN = 'docker run --cap-add NET_ADMIN --device /dev/net/tun'
-const NO_ROOT = 'sudo kt up; without root: kt up --socks, kt forward, kt exchange, kt preview'
+const NO_ROOT = 'sudo kt up; without root: kt shell, kt up --socks, kt forward, kt exchange, kt preview'
 
-/** May this user make a user namespace? Switches of the kernel and of Debian and Ubuntu. */
-function userNamespaces(): boolean {
-  const read = (path: string): string => text(`/proc/sys/${path}`).trim()
-  return (
-    read('user/max_user_namespaces') !== '0' &&
-    read('kernel/unprivileged_userns_clone') !== '0' &&
-    read('kernel/apparmor_restrict_unprivileged_userns') !== '1'
-  )
+/** Would kt shell work, for which nobody must be root? */
+async function shellFinding(): Promise<Finding> {
+  try {
+    const obstacle = await namespaceObstacle()
+    if (obstacle === undefined) return ok('shell', 'kt shell: users may make network namespaces of their own')
+    return warning('shell', `kt shell: ${obstacle.text}`, obstacle.fix)
+  } catch (error) {
+    return faultOf('shell', error)
+  }
 }
 
 function tunFinding(): Finding {

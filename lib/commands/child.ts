@@ -43,8 +43,7 @@ export class Child {
       ended(error.code === 'ENOENT' ? NOT_FOUND : NOT_RUNNABLE, `${program} cannot be run`)
     })
     this.#process.once('exit', (code, signal) => {
-      const number = signal === null ? 0 : constants.signals[signal]
-      ended(code ?? SIGNALLED + number, `${program} has ended`)
+      ended(code ?? (signal === null ? SIGNALLED : signalled(signal)), `${program} has ended`)
     })
   }
 
@@ -53,6 +52,11 @@ export class Child {
     const sentToBoth = process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT')
     if (!sentToBoth) this.#process?.kill(signal)
   }
+}
+
+/** The exit code of what a signal has ended, as shells have it. */
+export function signalled(signal: NodeJS.Signals): number {
+  return SIGNALLED + constants.signals[signal]
 }
 
 /** The commands that run a program, and the one that completes their command lines. */

@@ -1,6 +1,6 @@
 // A command that stays until it is told to stop: what it says goes to the terminal, signals stop it, nothing stops it half way.
 import type { Report } from '../session/report.ts'
-import type { Child } from './child.ts'
+import { type Child, signalled } from './child.ts'
 import { debugTo } from './debug.ts'
 import { reportToParent } from './detach.ts'
 import type { GlobalFlags } from './global.ts'
@@ -10,6 +10,9 @@ export { DEFAULT_IMAGE } from '../session/reach-agent.ts'
 
 /** What a closed terminal, Ctrl-C, `kill` and a service manager send. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
+
+/** Exit code of a program that `kt down` has ended, or kept from beginning. */
+const NOT_BEGUN = 1
 
 /**
  * Run `session` until it ends by itself or by a signal. The exit code, or the error that ended it. With a `child`, that is started when
@@ -23,7 +26,8 @@ export async function inForeground(
   if (debug) debugTo(process.stderr)
   const say = reportToParent() ?? reportTo(output, quiet, child === undefined ? process.stdout : process.stderr)
   const stop = new AbortController()
-  let exitCode = 0
+  // A program that was never begun has not succeeded.
+  let exitCode: number | undefined = child === undefined ? 0 : undefined
   const report: Report = event => {
     say(event)
     if (event.event !== 'ready') return
@@ -35,6 +39,7 @@ export async function inForeground(
   for (const signal of STOP_SIGNALS) {
     process.on(signal, () => {
       if (child?.runs) return child.pass(signal)
+      exitCode ??= signalled(signal)
       if (!stop.signal.aborted) report({ event: 'stopping', why: signal })
       stop.abort(signal)
     })
@@ -44,5 +49,5 @@ export async function inForeground(
   process.stderr.on('error', () => {})
   await session(report, stop)
   report({ event: 'stopped' })
-  return exitCode
+  return exitCode ?? NOT_BEGUN
 }

@@ -123,6 +123,6 @@ function hasMusl(): boolean {
 }
 
 /** resolv.conf(5): without `search`, the part of the host name behind its first dot is searched. */
-function hostDomain(): string {
+export function hostDomain(): string {
   return hostname().split('.').slice(1).join('.')
 }

@@ -4,6 +4,15 @@ import { KtError } from '../errors.ts'
 import { parseRange, toCidrs } from './intervals.ts'
 import { run } from './run.ts'
 
+/** The network that is changed: that of this process, or one that was made for some programs. */
+export interface Place {
+  run: typeof run
+  /** As the function of this name. */
+  hasIPv6(device: string): boolean
+}
+
+const HERE: Place = { run, hasIPv6 }
+
 export interface DeviceSetup {
   /** The laptop's own addresses on the device, with prefix. IPv6 ones are skipped where the kernel has IPv6 switched off. */
   addresses: readonly string[]
@@ -14,39 +23,50 @@ export interface DeviceSetup {
 }
 
 /** Give the device its addresses and set it up. Undone by closing the device. */
-export async function configureDevice(device: string, { addresses, mtu, txQueueLength }: DeviceSetup): Promise<void> {
+export async function configureDevice(
+  device: string,
+  { addresses, mtu, txQueueLength }: DeviceSetup,
+  place: Place = HERE
+): Promise<void> {
   const commands = [`link set dev ${device} mtu ${mtu} txqueuelen ${txQueueLength}`]
-  for (const address of addresses.filter(usable(device))) {
+  for (const address of addresses.filter(usable(device, place))) {
     // nodad: nobody else is on this link, and a tentative address cannot be used for a second.
     commands.push(
       address.includes(':') ? `addr add ${address} dev ${device} nodad` : `addr add ${address} dev ${device}`
     )
   }
   commands.push(`link set dev ${device} up`)
-  await batch(commands, `${device} cannot be configured`)
+  await batch(commands, `${device} cannot be configured`, place)
 }
 
 /** Route the ranges into the device. All or an error; what had been set until then goes with the device. */
-export async function addRoutes(device: string, cidrs: readonly string[]): Promise<void> {
+export async function addRoutes(device: string, cidrs: readonly string[], place: Place = HERE): Promise<void> {
   await batch(
-    cidrs.filter(usable(device)).map(cidr => `route add ${cidr} dev ${device}`),
-    'a route cannot be set'
+    cidrs.filter(usable(device, place)).map(cidr => `route add ${cidr} dev ${device}`),
+    'a route cannot be set',
+    place
   )
 }
 
 /** Take routes out again; those which are gone already are no error. */
 export async function removeRoutes(device: string, cidrs: readonly string[]): Promise<void> {
   await batch(
-    cidrs.filter(usable(device)).map(cidr => `route del ${cidr} dev ${device}`),
+    cidrs.filter(usable(device, HERE)).map(cidr => `route del ${cidr} dev ${device}`),
     'a route cannot be removed',
+    HERE,
     ['-force']
   )
 }
 
 /** Commands of `ip` in one process. Without `-force` it stops at the first that fails, and says which. */
-async function batch(commands: readonly string[], problem: string, options: readonly string[] = []): Promise<void> {
+async function batch(
+  commands: readonly string[],
+  problem: string,
+  place: Place,
+  options: readonly string[] = []
+): Promise<void> {
   if (commands.length === 0) return
-  const { ok, stderr } = await run('ip', [...options, '-batch', '-'], { input: `${commands.join('\n')}\n` })
+  const { ok, stderr } = await place.run('ip', [...options, '-batch', '-'], { input: `${commands.join('\n')}\n` })
   if (ok || (options.includes('-force') && onlyMissing(stderr))) return
   const line = Number(/^Command failed -:(\d+)/m.exec(stderr)?.[1])
   const reason = stderr.split('\n')[0]?.replace(/^(RTNETLINK answers|Error): /, '') ?? ''
@@ -64,8 +84,8 @@ function onlyMissing(stderr: string): boolean {
 }
 
 /** Keeps what the kernel can have on this device: no IPv6 where it is switched off. */
-function usable(device: string): (address: string) => boolean {
-  const ipv6 = hasIPv6(device)
+function usable(device: string, place: Place): (address: string) => boolean {
+  const ipv6 = place.hasIPv6(device)
   return address => ipv6 || !address.includes(':')
 }
 

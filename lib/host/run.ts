@@ -39,7 +39,7 @@ export function run(program: string, args: readonly string[], options: RunOption
         timeout: limitMs,
         killSignal: 'SIGKILL',
         maxBuffer: OUTPUT_BYTES,
-        env: { ...process.env, LC_ALL: 'C', PATH: `${process.env.PATH ?? ''}:${SYSTEM_PATH}` }
+        env: toolEnvironment()
       },
       (error, stdout, stderr) => {
         if (error?.code === 'ENOENT') reject(noTool(program, error))
@@ -54,9 +54,17 @@ export function run(program: string, args: readonly string[], options: RunOption
   })
 }
 
+/** Messages in English, and the programs of the system found wherever the user's PATH leads. */
+export function toolEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: 'C', PATH: `${process.env.PATH ?? ''}:${SYSTEM_PATH}` }
+}
+
+/** Packages that are not called like their programs. */
+const PACKAGES: Record<string, string> = { ip: 'iproute2', nsenter: 'util-linux', unshare: 'util-linux' }
+
 function noTool(program: string, cause: Error): KtError {
   return new KtError('KT_NO_TOOL', `the program ${program} is missing on this computer`, {
-    hint: program === 'ip' ? 'install iproute2' : `install ${program}`,
+    hint: `install ${PACKAGES[program] ?? program}`,
     cause
   })
 }

@@ -10,6 +10,7 @@ import { openTun, TX_QUEUE_LENGTH } from '../tun/linux.ts'
 import { type Access, type AccessOptions, openAccess } from './access.ts'
 import { directWay } from './direct-way.ts'
 import { openCluster } from './open-cluster.ts'
+import { sessions } from './registry.ts'
 import { Relay, type Way } from './relay.ts'
 import { BANNER, type Report } from './report.ts'
 import { type Running, runSession, step } from './run.ts'
@@ -59,6 +60,7 @@ async function start(
   const { report, life } = running
   const began = performance.now()
   const parts: Parts = {}
+  sessions() // on the way it removes what killed ones have left of themselves
   const namespace = await step(running, 'Network namespace is ready', () => Namespace.open())
   life.onStop('Network namespace left', () => namespace.close())
   const device = await openDevice(running, namespace)
@@ -114,10 +116,10 @@ async function pointDns(
     ours: { server, search },
     onUpstreams(upstreams) {
       resolver.upstreams = upstreams
+      parts.dns = `/etc/resolv.conf inside names ${server}; other names are asked from ${upstreams.join(', ')}`
     },
     note: text => report({ event: 'warning', text })
   })
   life.onStop('', end)
-  parts.dns = `/etc/resolv.conf inside names ${server}; other names are asked from ${resolver.upstreams.join(', ')}`
-  report({ event: 'dns', mode: 'resolv.conf', server, description: parts.dns })
+  report({ event: 'dns', mode: 'resolv.conf', server, description: parts.dns ?? '' })
 }

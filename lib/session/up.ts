@@ -88,6 +88,7 @@ async function start(session: Session): Promise<{ lost: Promise<Error> }> {
     includeDomains: options.includeDomains
   })
   parts.resolver = resolver
+  parts.resolverAddresses = RESOLVER_ADDRESSES
   const relay = new Relay({ way: () => link.tunnel, resolver, resolverAddresses: RESOLVER_ADDRESSES })
   const stack = startStack(session, parts, { device: await openDevice(session), relay, names })
   let latest = ranges

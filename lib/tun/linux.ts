@@ -133,7 +133,10 @@ function takeOver(libc: Libc, { pid, fd }: ForeignDescriptor): number {
   if (process >= 0) closeSync(process)
   if (own < 0) {
     throw new KtError('KT_NO_TUN', `the TUN device of process ${pid} cannot be taken over: errno ${errno}`, {
-      hint: errno === ENOSYS ? 'Linux 5.6 or later is needed' : 'kernel.yama.ptrace_scope=3 forbids it, and so do containers'
+      hint:
+        errno === ENOSYS
+          ? 'Linux 5.6 or later is needed'
+          : 'kernel.yama.ptrace_scope=3 forbids it, and so do containers'
     })
   }
   libc.ioctl(own, FIONBIO, Uint8Array.of(1, 0, 0, 0))

@@ -1,6 +1,6 @@
 import test from 'ava'
 import { MemoryDevice } from '../../lib/tun/memory.ts'
-import { traceDevice } from '../../lib/tun/tracer.ts'
+import { type PacketSeen, traceDevice } from '../../lib/tun/tracer.ts'
 import { printPacket } from '../../lib/wire/print.ts'
 import { datagram, ENDS } from '../_support/packets.ts'
 
@@ -14,9 +14,11 @@ test('the tracer shows what comes in and what the device took, and changes nothi
       return takes
     }
   })
-  const device = traceDevice(memory, (direction, bytes, start, end) => {
+  const listener: PacketSeen = (direction, bytes, start, end) => {
     lines.push(`${direction} ${printPacket(bytes, start, end)}`)
-  })
+  }
+  const listeners = new Set([listener])
+  const device = traceDevice(memory, listeners)
   let arrived = 0
   device.start(
     batch => {
@@ -36,4 +38,11 @@ test('the tracer shows what comes in and what the device took, and changes nothi
   t.deepEqual(written, [packet.length, packet.length])
   const line = 'IP 198.18.0.1.40000 > 10.96.0.7.80: UDP, length 5'
   t.deepEqual(lines, [`in ${line}`, `in ${line}`, `out ${line}`])
+
+  listeners.delete(listener)
+  takes = true
+  memory.inject(packet)
+  t.true(device.write(bytes, 20, bytes.length, none))
+  t.is(arrived, 3)
+  t.is(lines.length, 3, 'who has gone is told nothing')
 })
