@@ -85,6 +85,11 @@ export class Api {
     return await this.#send(this.#watches, request, signal)
   }
 
+  /** The way to the server was lost: what waits for its next request would let that hang for a minute. */
+  forgetIdle(): void {
+    for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+  }
+
   /** Close idle connections, so that the process can end. */
   close(): void {
     this.#agent.destroy()

@@ -19,6 +19,8 @@ export interface Control {
 /** Answers longer than this are not ours. */
 const ANSWER_MAX_BYTES = 1 << 20
 const ANSWER_LIMIT_MS = 5_000
+/** Programs of the owner that ask or capture at a time: far more than there are. */
+const MAX_CONNECTIONS = 64
 /** What waits for the reader of a capture: a second of a fast connection. */
 const CAPTURE_BACKLOG_BYTES = 128 * 1024 * 1024
 
@@ -52,6 +54,7 @@ export async function serveControl(path: string, control: Control): Promise<() =
       answer(404, { error: 'unknown' })
     }
   })
+  server.maxConnections = MAX_CONNECTIONS
   rmSync(path, { force: true })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

@@ -32,8 +32,11 @@ const PATIENCE_MS = 10_000
 const CARRIER_MAX_AGE_MS = 50 * 60_000
 /** When a successor could not be had, another one is tried after this, ms. */
 const SUCCESSOR_RETRY_MS = 60_000
-/** How often this computer's addresses are looked at, ms: a carrier whose own is gone is dead, and nobody tells. */
-const ADDRESS_LOOK_MS = 2_000
+/** How often the carrier is looked at, ms: one whose own address is gone is dead, and nobody tells. */
+const LOOK_MS = 2_000
+/** Looks without a byte, though a PING is answered every 5 s, after which a successor is tried: TCP's next retransmission may be long in coming. */
+const SILENT_LOOKS = 3
+
 export interface LinkOptions {
   cluster: Cluster
   /** PEM, Ed25519: it never leaves this process. */
@@ -69,6 +72,8 @@ export class AgentLink {
   #lostAt = 0
   #age: NodeJS.Timeout | undefined
   #look: NodeJS.Timeout | undefined
+  #heardBytes = 0
+  #silentLooks = 0
   readonly record: LinkRecord
 
   constructor(options: LinkOptions) {
@@ -115,7 +120,7 @@ export class AgentLink {
       }
     }
     this.#busy = false
-    this.#look = setInterval(() => this.#lookAtAddress(), ADDRESS_LOOK_MS).unref()
+    this.#look = setInterval(() => this.#lookAtCarrier(), LOOK_MS).unref()
   }
 
   async close(): Promise<void> {
@@ -252,11 +257,12 @@ export class AgentLink {
     this.#busy = false
   }
 
-  /** Is there still a pod to connect to? */
+  /** Is there still a pod to connect to? A kubelet that has just started says "does not exist" of pods that it has not met yet: the API server knows. */
   async #checkPod(error: unknown): Promise<void> {
     const { keeper } = this.#options
     const gone = error instanceof KtError && error.code === 'KT_NOT_FOUND'
-    if (gone || (await keeper.isUsable?.()) === false) await keeper.lost()
+    const usable = (await keeper.isUsable?.()) ?? !gone
+    if (!usable) await keeper.lost()
   }
 
   #setAge(afterMs: number): void {
@@ -281,8 +287,13 @@ export class AgentLink {
     else this.#lost(session, 'its successor failed')
   }
 
-  #lookAtAddress(): void {
+  #lookAtCarrier(): void {
+    const session = this.#session
+    const heard = session?.receivedBytes ?? 0
+    this.#silentLooks = heard === this.#heardBytes && this.#isUp ? this.#silentLooks + 1 : 0
+    this.#heardBytes = heard
     const address = this.#localAddress
+    if (this.#silentLooks >= SILENT_LOOKS) void this.#renew()
     if (!this.#isUp || address === undefined) return
     const own = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
     if (own.some(found => found.address === address)) return

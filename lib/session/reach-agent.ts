@@ -51,7 +51,10 @@ export async function linkAgent(
     cluster,
     privateKey,
     keeper,
-    onState: (state, detail) => report({ event: 'state', state, detail }),
+    onState(state, detail) {
+      cluster.api.forgetIdle()
+      report({ event: 'state', state, detail })
+    },
     ...(onStream === undefined ? {} : { onStream })
   })
   life.onStop('Port forward closed', () => link.close())

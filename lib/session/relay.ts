@@ -15,6 +15,8 @@ const REACHED_MS = 10_000
 const REACHED_MAX = 1024
 /** A port where nobody listens: its refusal tells that the address is alive (discard, RFC 863). */
 const PROBE_PORT = 9
+/** Addresses that are asked whether they live at a time: a sweep over a range must not take the streams of others. */
+const PROBING_MAX = 256
 
 /** By whom an address is reached. */
 export type Way = Pick<Tunnel, 'dial' | 'datagrams'>
@@ -129,7 +131,7 @@ export class Relay {
       return
     }
     const way = this.#options.way(destination)
-    if (way === undefined || this.#probing.has(destination)) return
+    if (way === undefined || this.#probing.has(destination) || this.#probing.size >= PROBING_MAX) return
     this.#probing.add(destination)
     void isAlive(way, destination).then(alive => {
       this.#probing.delete(destination)

@@ -46,6 +46,8 @@ export interface Parts {
   device?: string
   routes?: Routes
   resolver?: Resolver
+  /** Where the resolver answers inside the TUN. */
+  resolverAddresses?: readonly string[]
   dns?: string
   exposed?: string[]
   forwarded?: string[]
