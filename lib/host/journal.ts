@@ -159,15 +159,17 @@ function read(path: string): { owner?: Owner; changes: Change[] } {
   let owner: Owner | undefined
   const open = new Map<number, Change>()
   for (const text of lines(path)) {
-    let line: Line
+    let line: Partial<Line> | null
     try {
-      line = JSON.parse(text) as Line
+      line = JSON.parse(text) as Partial<Line> | null
     } catch {
       continue
     }
-    if ('owner' in line) owner = line.owner
-    else if ('change' in line) open.set(line.number, line.change)
-    else if ('done' in line) open.delete(line.done)
+    // A disk that was full, or lost its power, may have kept anything.
+    if (typeof line !== 'object' || line === null) continue
+    if ('owner' in line) owner = line.owner ?? undefined
+    else if ('change' in line) open.set(line.number ?? 0, line.change as Change)
+    else if ('done' in line) open.delete(line.done ?? 0)
   }
   return owner === undefined ? { changes: [] } : { owner, changes: [...open.values()] }
 }

@@ -42,7 +42,7 @@ export function giveToInvoker(path: string): void {
 
 /**
  * When a process began, as an opaque text that no other process of any boot has; undefined if it does not live.
- * Kernel documentation, filesystems/proc: field 22 of /proc/PID/stat.
+ * Kernel documentation, filesystems/proc: field 22 of /proc/PID/stat. Where there is no /proc, only that it lives can be told.
  */
 export function processStart(pid: number): string | undefined {
   try {
@@ -53,7 +53,15 @@ export function processStart(pid: number): string | undefined {
     if (state === 'Z' || state === 'X') return undefined // ended, only not yet collected by its parent
     return `${fields[19]}@${bootId()}`
   } catch {
-    return undefined
+    return isThere(pid) ? 'lives' : undefined
+  }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
 

@@ -47,6 +47,16 @@ test.serial('with sudo the directories belong to the user who called it', t => {
   t.is(lstatSync(file).uid, 1)
 })
 
+test('without /proc, as on other systems, a living process is still told from a dead one', async t => {
+  if (process.getuid?.() !== 0) return t.log('skipped: only root can take /proc away')
+  const module = join(import.meta.dirname, '../../lib/host/state.ts')
+  const script = `import { processStart } from ${JSON.stringify(module)}
+    console.log([process.pid, process.ppid, 2 ** 22 + 1].map(pid => typeof processStart(pid)).join())`
+  const hidden = 'mount -t tmpfs tmpfs /proc && exec "$0" --input-type=module -e "$1"'
+  const { stdout, stderr } = await run('unshare', ['--mount', 'sh', '-c', hidden, process.execPath, script])
+  t.is(stdout, 'string,string,undefined\n', stderr)
+})
+
 test('processStart knows a process from others that had its number', async t => {
   const own = processStart(process.pid)
   t.truthy(own)
