@@ -5,8 +5,9 @@ import { networkNamespaces } from './network.ts'
 import { run } from './run.ts'
 import { clusterSettings, type Settings } from './settings.ts'
 
-/** Sysctls of the whole machine that a kubelet sets when it starts. */
+/** Sysctls of the whole machine that a kubelet sets when it starts, and the one that we raise. */
 const SYSCTLS = [
+  'fs/inotify/max_user_instances',
   'vm/overcommit_memory',
   'vm/panic_on_oom',
   'kernel/panic',
@@ -15,10 +16,13 @@ const SYSCTLS = [
   'kernel/keys/root_maxbytes'
 ]
 
+/** Each kubelet, containerd, kube-proxy and shim of a node has its own: the usual 128 are used up by three clusters side by side. */
+const INOTIFY_INSTANCES = 1_024
+
 /** Unreachable routes get the worst metric: kt's own routes win over them. */
 const METRIC = '4000000'
 
-/** Remember the machine's sysctls, and keep cluster addresses away from its default gateway. */
+/** Remember the machine's sysctls, make room for file watchers, and keep cluster addresses away from its default gateway. */
 export async function prepareMachine(settings: Settings, cache: string): Promise<void> {
   const saved = join(cache, 'sysctls.json')
   if (!existsSync(saved)) {
@@ -28,6 +32,7 @@ export async function prepareMachine(settings: Settings, cache: string): Promise
     ])
     writeFileSync(saved, JSON.stringify(Object.fromEntries(values)))
   }
+  makeRoom()
   for (const range of ranges(settings)) await run('ip', ['route', 'replace', 'unreachable', range, 'metric', METRIC])
 }
 
@@ -45,6 +50,13 @@ export async function restoreMachine(settings: Settings, cache: string): Promise
     } catch {} // read-only in a container: then no kubelet has changed it either
   }
   rmSync(saved)
+}
+
+function makeRoom(): void {
+  const path = '/proc/sys/fs/inotify/max_user_instances'
+  try {
+    if (Number(readFileSync(path, 'utf8')) < INOTIFY_INSTANCES) writeFileSync(path, `${INOTIFY_INSTANCES}`)
+  } catch {} // read-only in a container: one or two clusters do without
 }
 
 function ranges(settings: Settings): string[] {
