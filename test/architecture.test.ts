@@ -25,12 +25,24 @@ const RULES: Record<string, Rule> = {
     types: ['tun/device.ts']
   },
   'lib/dns': { may: ['node:*', 'dns-packet', 'wire/address.ts', ...COMMON] },
+  'lib/proxy': { may: ['node:*', 'tunnel', 'wire/address.ts', ...COMMON] },
   'lib/kube': {
-    may: ['node:*', '@kubernetes/client-node', 'ip-address', 'js-yaml', 'socks', ...COMMON],
+    may: [
+      'node:*',
+      '@kubernetes/client-node',
+      'ip-address',
+      'js-yaml',
+      'socks',
+      'router/config.ts',
+      'router/linear.ts',
+      ...COMMON
+    ],
     types: ['dns/cluster-names.ts', 'tunnel/expose.ts']
   },
   'lib/host': { may: ['node:*', 'ip-address', ...COMMON] },
-  'shadow-agent': { may: ['mux', 'tunnel', 'node:*'] }
+  'lib/dashboard': { may: ['node:*', 'fastify', '@preact/signals', ...COMMON], types: ['stack/facts.ts'] },
+  'lib/router': { may: ['node:v8', 'tunnel/fields.ts'] },
+  'shadow-agent': { may: ['mux', 'tunnel', 'router', 'blocks.ts', 'node:*'] }
 }
 
 /** The two or three hardest files may be as long as this. */
