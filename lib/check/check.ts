@@ -1,7 +1,7 @@
 // `kt check`, put together: from this computer outwards. Nothing is changed anywhere.
-import { type Cluster, loadCluster } from '../kube/client.ts'
-import { readKubeconfig } from '../kube/kubeconfig.ts'
-import type { ClusterOptions } from '../session/open-cluster.ts'
+import { type Cluster, loadCluster } from '../kube/api/client.ts'
+import { readKubeconfig } from '../kube/api/kubeconfig.ts'
+import type { ClusterOptions } from '../session/link/open-cluster.ts'
 import { type Finding, faultOf, ok } from './finding.ts'
 import { checkLaptop, checkTunnels } from './laptop.ts'
 import { checkJournals, checkRemains } from './leftovers.ts'

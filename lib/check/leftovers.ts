@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootId, processStart, stateDirectory } from '../host/state.ts'
-import { describeExpired, findExpired } from '../kube/clean.ts'
-import type { Cluster, Service } from '../kube/client.ts'
+import type { Cluster, Service } from '../kube/api/client.ts'
 import { CONTROL_LABEL } from '../kube/names.ts'
-import { findRemains, type Remains } from '../kube/recover.ts'
+import { describeExpired, findExpired } from '../kube/traffic/clean.ts'
+import { findRemains, type Remains } from '../kube/traffic/recover.ts'
 import { type Finding, ok, unknown, warning } from './finding.ts'
 
 /** Default of `kt clean`. */

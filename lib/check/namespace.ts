@@ -1,11 +1,11 @@
 // What the namespace allows: rights per command, the shadow pod, its image, the cluster's own DNS.
-import { checkAccess } from '../kube/access.ts'
-import { agentSource } from '../kube/agent-source.ts'
-import { ApiStatus, byRbac, resourceName } from '../kube/api-error.ts'
-import type { Cluster, EndpointSlice, Namespace, Node } from '../kube/client.ts'
-import { ENDPOINT_SLICES, EVENTS, NAMESPACES, NODES, PODS } from '../kube/resource.ts'
-import { RIGHTS_COMMANDS, type RightsCommand, rightsOf } from '../kube/rights.ts'
-import { podManifest, shadowName } from '../kube/shadow-manifest.ts'
+import { checkAccess } from '../kube/api/access.ts'
+import { ApiStatus, byRbac, resourceName } from '../kube/api/api-error.ts'
+import type { Cluster, EndpointSlice, Namespace, Node } from '../kube/api/client.ts'
+import { ENDPOINT_SLICES, EVENTS, NAMESPACES, NODES, PODS } from '../kube/api/resource.ts'
+import { RIGHTS_COMMANDS, type RightsCommand, rightsOf } from '../kube/api/rights.ts'
+import { agentSource } from '../kube/shadow/agent-source.ts'
+import { podManifest, shadowName } from '../kube/shadow/shadow-manifest.ts'
 import { type Finding, fault, ok, unknown, warning } from './finding.ts'
 
 /** Label of a namespace (https://kubernetes.io/docs/concepts/security/pod-security-admission/). */

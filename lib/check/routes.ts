@@ -1,8 +1,8 @@
 // Which ranges kt up would route, and who else wants them.
 import { overlapNotes, planRoutes } from '../host/plan.ts'
 import { localNetworks } from '../host/routes-linux.ts'
-import type { Cluster } from '../kube/client.ts'
-import { discoverRanges } from '../kube/ranges.ts'
+import type { Cluster } from '../kube/api/client.ts'
+import { discoverRanges } from '../kube/network/ranges.ts'
 import { type Finding, fault, ok, warning } from './finding.ts'
 
 const DEVICE = 'kt0'

@@ -1,10 +1,10 @@
 // The way to the API server: kubeconfig, proxy, answer, clocks, and whether a WebSocket comes through.
 
-import { byRbac } from '../kube/api-error.ts'
-import type { Cluster } from '../kube/client.ts'
-import { pathOf, SERVICES } from '../kube/resource.ts'
-import { clockSkewMs, serverVersion } from '../kube/server-version.ts'
-import { upgrade } from '../kube/upgrade.ts'
+import { byRbac } from '../kube/api/api-error.ts'
+import type { Cluster } from '../kube/api/client.ts'
+import { pathOf, SERVICES } from '../kube/api/resource.ts'
+import { clockSkewMs, serverVersion } from '../kube/api/server-version.ts'
+import { upgrade } from '../kube/api/upgrade.ts'
 import { type Finding, fault, faultOf, ok, unknown, warning } from './finding.ts'
 
 /** Heartbeats are compared with other people's clocks; two minutes of silence mean that somebody has gone. */

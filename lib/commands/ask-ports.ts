@@ -2,8 +2,8 @@
 import { createInterface } from 'node:readline/promises'
 import select from '@inquirer/select'
 import { KtError } from '../errors.ts'
-import { describePorts, exampleExpose, type ServicePort } from '../kube/ports.ts'
-import type { ExchangeWish } from '../session/exchange.ts'
+import { describePorts, exampleExpose, type ServicePort } from '../kube/traffic/ports.ts'
+import type { ExchangeWish } from '../session/traffic-in/exchange.ts'
 
 /** Undefined without a terminal: then what is missing is an error. */
 export function askPorts(): ExchangeWish['ask'] {

@@ -1,8 +1,8 @@
 // `kt birdseye`: who exchanges, meshes and previews what in a namespace, and who is connected.
 import { Command, Option } from 'commander'
-import { type Birdseye, birdseye, type Participant, type SeenService } from '../kube/birdseye.ts'
-import { loadCluster } from '../kube/client.ts'
-import { findRemains } from '../kube/recover.ts'
+import { loadCluster } from '../kube/api/client.ts'
+import { type Birdseye, birdseye, type Participant, type SeenService } from '../kube/traffic/birdseye.ts'
+import { findRemains } from '../kube/traffic/recover.ts'
 import type { GlobalFlags } from './global.ts'
 import { print } from './output.ts'
 import { table } from './table.ts'

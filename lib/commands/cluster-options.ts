@@ -1,7 +1,7 @@
 // From the global flags to what the sessions take: which cluster, and what is wanted of every pod that is made there.
 import { KtError } from '../errors.ts'
-import type { PodWishes } from '../kube/shadow-manifest.ts'
-import type { ClusterOptions } from '../session/open-cluster.ts'
+import type { PodWishes } from '../kube/shadow/shadow-manifest.ts'
+import type { ClusterOptions } from '../session/link/open-cluster.ts'
 import { detachedLog } from './detach.ts'
 import { DEFAULT_IMAGE } from './foreground.ts'
 import type { GlobalFlags } from './global.ts'

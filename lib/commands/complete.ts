@@ -1,8 +1,8 @@
 // `kt __complete -- WORDS`: what may stand where the last of the words does. Asked by the scripts of `kt completion`.
 import { Command, type Option } from 'commander'
-import { loadCluster } from '../kube/client.ts'
-import { kubeconfigContexts } from '../kube/kubeconfig.ts'
-import { NAMESPACES, PODS, type Resource, SERVICES } from '../kube/resource.ts'
+import { loadCluster } from '../kube/api/client.ts'
+import { kubeconfigContexts } from '../kube/api/kubeconfig.ts'
+import { NAMESPACES, PODS, type Resource, SERVICES } from '../kube/api/resource.ts'
 import { profiles } from './config.ts'
 import { configurables } from './config-file.ts'
 import type { GlobalFlags } from './global.ts'

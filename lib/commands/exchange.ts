@@ -1,9 +1,9 @@
 // `kt exchange`: a service of the cluster is served by a program on this laptop until it is told to stop.
 import { Command, Option } from 'commander'
 import { KtError } from '../errors.ts'
-import { demandSelectorTarget, parseTarget, type Target } from '../kube/target.ts'
-import { type ExchangeMode, exchange } from '../session/exchange.ts'
-import { RECOVER_WAIT_SECONDS } from '../session/exchange-scale.ts'
+import { demandSelectorTarget, parseTarget, type Target } from '../kube/traffic/target.ts'
+import { type ExchangeMode, exchange } from '../session/traffic-in/exchange.ts'
+import { RECOVER_WAIT_SECONDS } from '../session/traffic-in/exchange-scale.ts'
 import { askPorts } from './ask-ports.ts'
 import { detach } from './detach.ts'
 import { type ExposingFlags, exposingFlags, exposingOptions } from './exposing.ts'

@@ -1,11 +1,11 @@
 // Flags of the commands that lead traffic of the cluster to this laptop.
 import { type Command, InvalidArgumentError } from 'commander'
 import { KtError } from '../errors.ts'
-import { parseTarget } from '../kube/target.ts'
-import type { ExchangeWish } from '../session/exchange.ts'
-import type { ExposingOptions, LocalOptions } from '../session/exposing.ts'
-import type { ClusterOptions } from '../session/open-cluster.ts'
-import type { PreviewWish } from '../session/preview.ts'
+import { parseTarget } from '../kube/traffic/target.ts'
+import type { ClusterOptions } from '../session/link/open-cluster.ts'
+import type { ExchangeWish } from '../session/traffic-in/exchange.ts'
+import type { ExposingOptions, LocalOptions } from '../session/traffic-in/exposing.ts'
+import type { PreviewWish } from '../session/traffic-in/preview.ts'
 import { clusterOptions } from './cluster-options.ts'
 import type { GlobalFlags } from './global.ts'
 

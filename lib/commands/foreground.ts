@@ -6,7 +6,7 @@ import { reportToParent } from './detach.ts'
 import type { GlobalFlags } from './global.ts'
 import { reportTo } from './output.ts'
 
-export { DEFAULT_IMAGE } from '../session/reach-agent.ts'
+export { DEFAULT_IMAGE } from '../session/link/reach-agent.ts'
 
 /** What a closed terminal, Ctrl-C, `kill` and a service manager send. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const

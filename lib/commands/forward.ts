@@ -1,6 +1,6 @@
 // `kt forward`: ports of this laptop lead to something in the cluster until it is told to stop.
 import { Command } from 'commander'
-import { parsePairs } from '../kube/forward-target.ts'
+import { parsePairs } from '../kube/traffic/forward-target.ts'
 import { forward } from '../session/forward.ts'
 import { detach } from './detach.ts'
 import { agentOptions, graceFlag } from './exposing.ts'

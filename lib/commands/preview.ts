@@ -1,6 +1,6 @@
 // `kt preview`: a program on this laptop becomes a new service of the cluster until it is told to stop.
 import { Command } from 'commander'
-import { preview } from '../session/preview.ts'
+import { preview } from '../session/traffic-in/preview.ts'
 import { detach } from './detach.ts'
 import { demandPreview, type ExposingFlags, exposingFlags, exposingOptions } from './exposing.ts'
 import { inForeground } from './foreground.ts'

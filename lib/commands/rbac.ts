@@ -1,7 +1,7 @@
 // `kt rbac [COMMAND]`: the rights that kt asks for, as a Role that can be applied or sent to whoever may give them.
 import { Command, InvalidArgumentError } from 'commander'
-import { readKubeconfig } from '../kube/kubeconfig.ts'
-import { CLUSTER_WIDE, type Need, needsOf, RIGHTS_COMMANDS, type RightsCommand } from '../kube/rights.ts'
+import { readKubeconfig } from '../kube/api/kubeconfig.ts'
+import { CLUSTER_WIDE, type Need, needsOf, RIGHTS_COMMANDS, type RightsCommand } from '../kube/api/rights.ts'
 import type { GlobalFlags } from './global.ts'
 import { print } from './output.ts'
 

@@ -1,8 +1,8 @@
 // `kt up`: joins the laptop to the cluster until it is told to stop.
 import { Command } from 'commander'
 import { KtError } from '../errors.ts'
-import { parseDnsMode } from '../session/dns-mode.ts'
 import { checkLaptop } from '../session/laptop.ts'
+import { parseDnsMode } from '../session/network/dns-mode.ts'
 import { proxy } from '../session/proxy.ts'
 import type { Report } from '../session/report.ts'
 import { up } from '../session/up.ts'

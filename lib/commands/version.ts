@@ -1,9 +1,9 @@
 // `kt version`: the client, the agent it brings along, the running sessions, the cluster.
 import { createHash } from 'node:crypto'
 import { Command } from 'commander'
-import { agentSource } from '../kube/agent-source.ts'
-import { loadCluster } from '../kube/client.ts'
-import { serverVersion } from '../kube/server-version.ts'
+import { loadCluster } from '../kube/api/client.ts'
+import { serverVersion } from '../kube/api/server-version.ts'
+import { agentSource } from '../kube/shadow/agent-source.ts'
 import { sessions } from '../session/registry.ts'
 import { version } from '../version.ts'
 import type { GlobalFlags } from './global.ts'

@@ -1,9 +1,9 @@
 // What the cluster knows about kt in a namespace: objects, events and the agents' last words. Never a Secret, never the data of a ConfigMap.
-import type { Cluster, Pod, Service } from './client.ts'
+import type { Cluster, Pod, Service } from './api/client.ts'
+import { CONFIG_MAPS, EVENTS, PODS, type Request } from './api/resource.ts'
+import { serverVersion } from './api/server-version.ts'
 import { CONTROL_LABEL } from './names.ts'
-import { findRemains } from './recover.ts'
-import { CONFIG_MAPS, EVENTS, PODS, type Request } from './resource.ts'
-import { serverVersion } from './server-version.ts'
+import { findRemains } from './traffic/recover.ts'
 
 const LOG_LINES = 200
 const LOG_MAX_BYTES = 128 * 1024

@@ -7,12 +7,12 @@
  * await using kt = await connect({ namespace: 'demo' })
  * const answer = await kt.fetch('http://nginx')
  */
-import { connectRights } from '../kube/access.ts'
+import { connectRights } from '../kube/api/access.ts'
 import type { AccessOptions } from '../session/access.ts'
 import { openAccess } from '../session/access.ts'
 import { Lifecycle } from '../session/lifecycle.ts'
-import { openCluster } from '../session/open-cluster.ts'
-import { DEFAULT_IMAGE } from '../session/reach-agent.ts'
+import { openCluster } from '../session/link/open-cluster.ts'
+import { DEFAULT_IMAGE } from '../session/link/reach-agent.ts'
 import type { Report } from '../session/report.ts'
 import { KtConnection } from './connection.ts'
 import type { Connection, ConnectOptions } from './types.ts'

@@ -1,16 +1,16 @@
 // The dashboard of a running session: made when it is first asked for, given what the session knows, closed with it.
 import type { DashboardAddress } from '../dashboard/server.ts'
 import type { Shown } from '../dashboard/shown.ts'
-import { birdseye } from '../kube/birdseye.ts'
-import type { Cluster, Service } from '../kube/client.ts'
-import { findRemains } from '../kube/recover.ts'
+import type { Cluster, Service } from '../kube/api/client.ts'
+import { birdseye } from '../kube/traffic/birdseye.ts'
+import { findRemains } from '../kube/traffic/recover.ts'
 import type { FlowFacts } from '../stack/facts.ts'
 import { version } from '../version.ts'
 import type { LoggedEvent } from './event-log.ts'
-import type { LocalOptions } from './exposing.ts'
-import { DEFAULT_IMAGE } from './reach-agent.ts'
+import { DEFAULT_IMAGE } from './link/reach-agent.ts'
 import type { Running } from './run.ts'
 import { type Parts, statusOf } from './status.ts'
+import type { LocalOptions } from './traffic-in/exposing.ts'
 import { Works } from './works.ts'
 
 /** Several exchanges may have to be put back, ms. */

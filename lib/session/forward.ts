@@ -1,25 +1,25 @@
 // `kt forward`, put together: ports of this computer that lead to something in the cluster. Needs no root and no `kt up`.
 import type { Socket } from 'node:net'
-import type { Right } from '../kube/api-error.ts'
+import type { Right } from '../kube/api/api-error.ts'
+import { rightsOf } from '../kube/api/rights.ts'
 import {
   type ForwardedPort,
   type ForwardPair,
   type ForwardTarget,
   findForwardTarget,
   forwardUse
-} from '../kube/forward-target.ts'
-import { rightsOf } from '../kube/rights.ts'
+} from '../kube/traffic/forward-target.ts'
 import { join } from '../tunnel/join.ts'
 import { type Datagrams, TunnelError } from '../tunnel/tunnel.ts'
-import { clusterDomain } from './cluster-domain.ts'
-import type { AgentLink } from './link.ts'
-import { type LocalFlow, takeDatagrams } from './local-datagrams.ts'
-import { listenLocally } from './local-port.ts'
-import { type ClusterOptions, openCluster } from './open-cluster.ts'
-import { reachAgent } from './reach-agent.ts'
+import type { AgentLink } from './link/link.ts'
+import { type ClusterOptions, openCluster } from './link/open-cluster.ts'
+import { reachAgent } from './link/reach-agent.ts'
+import { clusterDomain } from './network/cluster-domain.ts'
+import { type LocalFlow, takeDatagrams } from './network/local-datagrams.ts'
 import type { Report } from './report.ts'
 import { type Running, runSession } from './run.ts'
 import type { Parts } from './status.ts'
+import { listenLocally } from './traffic-in/local-port.ts'
 
 export interface ForwardOptions extends ClusterOptions {
   image: string

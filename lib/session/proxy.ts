@@ -1,19 +1,19 @@
 // `kt up --socks`, put together: a proxy on this computer whose far end is the cluster. Needs no root, no TUN, and no certain system.
 
-import { connectRights } from '../kube/access.ts'
-import type { Right } from '../kube/api-error.ts'
+import { connectRights } from '../kube/api/access.ts'
+import type { Right } from '../kube/api/api-error.ts'
 import { proxyEnvironment } from '../proxy/environment.ts'
 import { pacFile } from '../proxy/pac.ts'
 import { type ProxyServer, proxyServer } from '../proxy/server.ts'
 import { type Access, type AccessOptions, openAccess } from './access.ts'
-import type { LocalOptions } from './exposing.ts'
-import { listenLocally } from './local-port.ts'
-import { openCluster } from './open-cluster.ts'
+import { openCluster } from './link/open-cluster.ts'
+import { suggestions } from './network/suggestions.ts'
 import { BANNER, type Report } from './report.ts'
 import { type Running, runSession } from './run.ts'
 import type { Parts } from './status.ts'
-import { suggestions } from './suggestions.ts'
-import { planTraffic, type TrafficWishes, trafficRights } from './traffic.ts'
+import type { LocalOptions } from './traffic-in/exposing.ts'
+import { listenLocally } from './traffic-in/local-port.ts'
+import { planTraffic, type TrafficWishes, trafficRights } from './traffic-in/traffic.ts'
 
 export interface ProxyOptions extends AccessOptions, LocalOptions, TrafficWishes {
   /** Where it listens; undefined: on loopback, both families. */

@@ -1,13 +1,13 @@
 // What a running session says of itself, at whatever moment it is asked.
 
 import type { Resolver } from '../dns/server.ts'
-import type { Troubles } from '../kube/troubles.ts'
+import type { Troubles } from '../kube/api/troubles.ts'
 import type { Stack } from '../stack/stack.ts'
 import type { Capturable } from './capture.ts'
-import type { AgentLink } from './link.ts'
-import type { CarrierEvent, LinkState } from './link-record.ts'
-import type { Routes } from './routes.ts'
-import type { ShadowKeeper } from './shadow-keeper.ts'
+import type { AgentLink } from './link/link.ts'
+import type { CarrierEvent, LinkState } from './link/link-record.ts'
+import type { ShadowKeeper } from './link/shadow-keeper.ts'
+import type { Routes } from './network/routes.ts'
 
 /** Field names are stable: `kt status --output json` prints them. */
 export interface SessionStatus {

@@ -1,17 +1,17 @@
 // Exchanges, previews and meshes that are begun and given back while a session runs, by the functions that the commands use.
 import { KtError } from '../errors.ts'
-import { demandRights } from '../kube/access.ts'
-import type { Right } from '../kube/api-error.ts'
-import type { Cluster } from '../kube/client.ts'
-import { parseMark } from '../kube/mesh-match.ts'
-import { demandSelectorTarget, parseTarget } from '../kube/target.ts'
-import { type ExchangeWish, exchangeRights, planExchange } from './exchange.ts'
-import type { Begun, Exposing, LocalOptions, Planned } from './exposing.ts'
-import { type MeshWish, meshRights, planMesh } from './mesh.ts'
-import { type PreviewWish, planPreview, previewRights } from './preview.ts'
+import { demandRights } from '../kube/api/access.ts'
+import type { Right } from '../kube/api/api-error.ts'
+import type { Cluster } from '../kube/api/client.ts'
+import { parseMark } from '../kube/mesh/match.ts'
+import { demandSelectorTarget, parseTarget } from '../kube/traffic/target.ts'
 import type { Report } from './report.ts'
 import { runSession } from './run.ts'
 import type { Parts } from './status.ts'
+import { type ExchangeWish, exchangeRights, planExchange } from './traffic-in/exchange.ts'
+import type { Begun, Exposing, LocalOptions, Planned } from './traffic-in/exposing.ts'
+import { type MeshWish, meshRights, planMesh } from './traffic-in/mesh.ts'
+import { type PreviewWish, planPreview, previewRights } from './traffic-in/preview.ts'
 
 /** Each has a pod of its own. */
 const WORKS_MAX = 20

@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KtError } from '../../../lib/errors.ts'
-import { openCarrier } from '../../../lib/kube/carrier.ts'
-import { PODS } from '../../../lib/kube/resource.ts'
-import { createShadow } from '../../../lib/kube/shadow.ts'
+import { PODS } from '../../../lib/kube/api/resource.ts'
+import { openCarrier } from '../../../lib/kube/carrier/carrier.ts'
+import { createShadow } from '../../../lib/kube/shadow/shadow.ts'
 import { AGENT_PORT, accountToken, as, ECHO_AGENT, e2e, freshNamespace, IMAGE, PUBLIC_KEY } from './_support/cluster.ts'
 import { reverseProxy } from './_support/proxies.ts'
 

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
-import { contains, parseCidr } from '../../../lib/kube/cidr.ts'
-import type { Cluster, Node, Service } from '../../../lib/kube/client.ts'
-import { discoverRanges, type PodFacts, watchRanges } from '../../../lib/kube/ranges.ts'
-import { ENDPOINT_SLICES, NODES, type Resource, SERVICES } from '../../../lib/kube/resource.ts'
-import { watchServices } from '../../../lib/kube/services.ts'
+import type { Cluster, Node, Service } from '../../../lib/kube/api/client.ts'
+import { ENDPOINT_SLICES, NODES, type Resource, SERVICES } from '../../../lib/kube/api/resource.ts'
+import { contains, parseCidr } from '../../../lib/kube/network/cidr.ts'
+import { discoverRanges, type PodFacts, watchRanges } from '../../../lib/kube/network/ranges.ts'
+import { watchServices } from '../../../lib/kube/network/services.ts'
 import { accountToken, as, create, DEVELOPER_RULES, e2e, freshNamespace, until } from './_support/cluster.ts'
 
 const NO_FACTS: PodFacts = { serviceHost: '', podAddresses: [], resolvConf: '', routes: '' }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KtError } from '../../../lib/errors.ts'
-import { openCarrier } from '../../../lib/kube/carrier.ts'
-import type { Cluster, ConfigMap, Pod } from '../../../lib/kube/client.ts'
-import { CONFIG_MAPS, PODS, type Resource } from '../../../lib/kube/resource.ts'
-import { createShadow, type ShadowOptions } from '../../../lib/kube/shadow.ts'
+import type { Cluster, ConfigMap, Pod } from '../../../lib/kube/api/client.ts'
+import { CONFIG_MAPS, PODS, type Resource } from '../../../lib/kube/api/resource.ts'
+import { openCarrier } from '../../../lib/kube/carrier/carrier.ts'
+import { createShadow, type ShadowOptions } from '../../../lib/kube/shadow/shadow.ts'
 import {
   AGENT_PORT,
   accountToken,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CONFIG_MAPS } from '../../../lib/kube/resource.ts'
-import { watchObjects } from '../../../lib/kube/watch.ts'
+import { CONFIG_MAPS } from '../../../lib/kube/api/resource.ts'
+import { watchObjects } from '../../../lib/kube/api/watch.ts'
 import { adminUser, as, create, e2e, freshNamespace, until } from './_support/cluster.ts'
 import { connectProxy, reverseProxy } from './_support/proxies.ts'
 

@@ -1,7 +1,7 @@
 // Whose is it: two of one version, mesh beside exchange, takeover, recover, clean, what others do to a meshed service, rights.
 import { setTimeout as delay } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import type { Birdseye } from '../../../lib/kube/birdseye.ts'
+import type { Birdseye } from '../../../lib/kube/traffic/birdseye.ts'
 import { kubectl } from '../_support/kubectl.ts'
 import { objects } from '../traffic-in/_support/objects.ts'
 import { eventually } from '../up/_support/eventually.ts'

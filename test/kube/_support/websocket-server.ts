@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { type Cluster, loadCluster } from '../../../lib/kube/client.ts'
+import { type Cluster, loadCluster } from '../../../lib/kube/api/client.ts'
 import { folder, kubeconfig, write } from './kubeconfig.ts'
 
 export interface TestServer {

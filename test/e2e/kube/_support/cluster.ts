@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { parse } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import ava, { type ExecutionContext } from 'ava'
-import { type Cluster, loadCluster } from '../../../../lib/kube/client.ts'
-import { readKubeconfig } from '../../../../lib/kube/kubeconfig.ts'
-import { NAMESPACES, type Request, type Resource } from '../../../../lib/kube/resource.ts'
+import { type Cluster, loadCluster } from '../../../../lib/kube/api/client.ts'
+import { readKubeconfig } from '../../../../lib/kube/api/kubeconfig.ts'
+import { NAMESPACES, type Request, type Resource } from '../../../../lib/kube/api/resource.ts'
 import { folder, kubeconfig, write } from '../../../kube/_support/kubeconfig.ts'
 
 const KUBECONFIG = process.env.KUBECONFIG
