@@ -12,7 +12,7 @@ const BIN = mkdtempSync(join(tmpdir(), 'kt-completion-'))
 /** How each shell is started without anybody's settings, and how it takes the script up. */
 const SHELLS: [name: string, start: string, load: string][] = [
   ['bash', 'bash --norc --noprofile -i', 'source <(kt completion bash)'],
-  ['zsh', 'zsh -f -i', 'autoload -Uz compinit; compinit -u -d /dev/null; source <(kt completion zsh)'],
+  ['zsh', 'zsh -f -i', 'autoload -Uz compinit; compinit -u -D; source <(kt completion zsh)'],
   ['fish', 'fish --no-config -i', 'kt completion fish | source']
 ]
 
@@ -45,9 +45,12 @@ for (const [name, start, load] of SHELLS) {
   })
 }
 
+/** Before the first part a shell starts, before the second it reads its completions; each further one waits for a start of kt. */
+const PAUSES_S = [1, 8]
+
 /** Type the parts one after another, each when the one before has had its time. */
 async function typeInto(shell: string, parts: string[]): Promise<{ stdout: string }> {
-  const typing = parts.map((part, i) => `sleep ${i === 0 ? 1 : 3}; printf '%b' '${forPrintf(part)}'`).join('; ')
+  const typing = parts.map((part, i) => `sleep ${PAUSES_S[i] ?? 4}; printf '%b' '${forPrintf(part)}'`).join('; ')
   const script = `{ ${typing}; sleep 1; } | script -qfec '${shell}' /dev/null`
   return await laptop('sh', ['-c', script], {
     env: { ...WITH_KT, TERM: 'xterm', LC_ALL: 'C.UTF-8' },
