@@ -63,8 +63,8 @@ function readIntoOneBuffer<T extends Socket>(open: (onread: OnReadOpts) => T): T
     callback: length => {
       const chunk = buffer.subarray(0, length)
       // What nobody takes at once must outlive the next read.
-      if (socket.readableFlowing === true && socket.readableLength === 0) socket.emit('data', chunk)
-      else socket.push(Buffer.from(chunk))
+      if (socket.readableFlowing !== true || socket.readableLength > 0) return socket.push(Buffer.from(chunk)) // false: read no more
+      socket.emit('data', chunk)
       return true
     }
   })
