@@ -104,7 +104,7 @@ test.serial('the last one leaves while another one comes: he is in, whatever the
     const leaving = here
     const [left, came] = await Promise.all([leaving.stop(), mesh('shop', color)])
     t.is(left.code, 0, left.stderr)
-    t.is(await whoAnswers('shop', color), `local ${color}`)
+    t.is(await eventually(`local ${color}`, 10_000, () => whoAnswers('shop', color)), `local ${color}`)
     here = came
   }
   t.is((await here.stop()).code, 0)
