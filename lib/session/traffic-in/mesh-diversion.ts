@@ -10,7 +10,7 @@ import { leadsToRouters, leadToOriginals, leadToRouters } from '../../kube/mesh/
 import { readMesh } from '../../kube/mesh/store.ts'
 import { type Identity, isSame, type Mesh } from '../../kube/mesh/table.ts'
 import { MESH_KEY } from '../../kube/names.ts'
-import { followSelector, getService } from '../../kube/traffic/exchange.ts'
+import { followSelector, getService, settled } from '../../kube/traffic/exchange.ts'
 import { exchangeState, originalSelector } from '../../kube/traffic/exchange-plan.ts'
 import { isReady } from '../../kube/traffic/ready-pods.ts'
 import type { Report } from '../report.ts'
@@ -82,10 +82,12 @@ export class MeshDiversion {
     await this.#ready.promise.finally(() => clearTimeout(late))
   }
 
-  /** Lead the service to the routers, and keep it so. */
+  /** Lead the service to the routers, and keep it so. Resolves when every node has heard of it: who connects from then on meets a router. */
   async begin(): Promise<void> {
     const { cluster, mesh, signal } = this.#options
+    const before = await getService(cluster, mesh.service)
     await leadToRouters(cluster, mesh)
+    if (before !== undefined && !leadsToRouters(before, mesh)) await settled()
     this.#active = true
     await watchObjects<Service>(cluster.api, {
       resource: SERVICES,
