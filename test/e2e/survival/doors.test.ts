@@ -65,7 +65,7 @@ test.serial('nor is it in any object or log of the cluster', async t => {
   const kinds = 'pods,configmaps,services,secrets,events,endpointslices'
   t.notRegex(await kubectl(['-n', 'demo', 'get', kinds, '-o', 'json']), PRIVATE)
   const pods = (await kubectl(['-n', 'demo', 'get', 'pods', '-l', 'control-by=kt', '-o', 'name'])).trim().split('\n')
-  t.is(pods.length, 2)
+  t.true(pods.length >= 2) // one that a test has killed may still be there
   for (const pod of pods) t.notRegex(await kubectl(['-n', 'demo', 'logs', pod]), PRIVATE)
 })
 
