@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Command, CommanderError, type Option } from 'commander'
 import { dump, loadAll } from 'js-yaml'
 import { KtError } from '../errors.ts'
-import { giveToInvoker, stateDirectory } from '../host/state.ts'
+import { giveToInvoker, stateDirectory, statePath } from '../host/state.ts'
 
 /** Section, key, value, as in the file. */
 export type Config = Record<string, Record<string, string>>
@@ -16,7 +16,7 @@ const SECTIONS: Readonly<Record<string, string>> = { kt: 'global', up: 'connect'
 /** Flags that belong to one call only. */
 const NEVER = new Set(['help', 'version', 'detach'])
 
-export const configPath = (): string => join(stateDirectory(''), 'config')
+export const configPath = (): string => statePath('config')
 export const profilePath = (name: string): string => join(stateDirectory('profile'), name)
 
 /** The file's contents; empty without one. Throws KT_USAGE for a file that is not a map of maps. */
@@ -53,6 +53,7 @@ function entries(value: unknown): [string, unknown][] {
 export function writeConfig(config: Config, path = configPath()): void {
   const kept = Object.fromEntries(Object.entries(config).filter(([, keys]) => Object.keys(keys).length > 0))
   const text = Object.keys(kept).length === 0 ? '' : dump(kept, { lineWidth: -1, sortKeys: true })
+  stateDirectory('')
   writeFileSync(`${path}.new`, text, { mode: 0o600 })
   giveToInvoker(`${path}.new`)
   renameSync(`${path}.new`, path)

@@ -16,7 +16,7 @@ interface Invoker {
  * readable by its owner only.
  */
 export function stateDirectory(name: string): string {
-  const path = join(process.env.KT_HOME || join(invoker().home, '.kt'), name)
+  const path = statePath(name)
   try {
     make(path)
   } catch (cause) {
@@ -26,6 +26,11 @@ export function stateDirectory(name: string): string {
     })
   }
   return path
+}
+
+/** Where `stateDirectory` makes it: for those who only look whether something is there. */
+export function statePath(name: string): string {
+  return join(process.env.KT_HOME || join(invoker().home, '.kt'), name)
 }
 
 /** Home directory of the user who typed the command. */
