@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
 import { imageArguments, kt } from '../_support/kt.ts'
+import { kubectl } from '../_support/kubectl.ts'
 import { collect, laptop, spawnOnLaptop } from '../_support/laptop.ts'
 import { eventually } from './_support/eventually.ts'
 import { difference, snapshots } from './_support/snapshot.ts'
@@ -11,6 +12,10 @@ import { difference, snapshots } from './_support/snapshot.ts'
 const KT = join(import.meta.dirname, '../../../bin/kt.ts')
 const NGINX = ['-sS', '-o', '/dev/null', '--max-time', '10', 'http://nginx/']
 
+// What a killed kt of another area has left would go with the first kt up.
+test.before(async () => {
+  await kubectl(['-n', 'demo', 'delete', 'pods,configmaps', '-l', 'control-by=kt', '--ignore-not-found'])
+})
 test.afterEach.always(async () => {
   await kt(['down'])
 })
