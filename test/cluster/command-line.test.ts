@@ -30,7 +30,7 @@ test('up: defaults and options', async t => {
 })
 
 for (const words of [
-  ['up', '--id', '10'],
+  ['up', '--id', '11'],
   ['up', '--id', ''],
   ['up', '--id', '-1'],
   ['up', '--nodes', '3'],
@@ -69,6 +69,6 @@ test('laptop gets its command untouched', async t => {
 test('the others take the number of the cluster', async t => {
   for (const name of ['down', 'status', 'env']) {
     t.deepEqual(await parse(name), [name, 0])
-    t.deepEqual(await parse(name, '--id', '9'), [name, 9])
+    t.deepEqual(await parse(name, '--id', '10'), [name, 10])
   }
 })

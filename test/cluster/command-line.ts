@@ -86,7 +86,7 @@ function idOption(): Option {
 /** A number out of those that exist. */
 function oneOf(numbers: number[]): (text: string) => number {
   return text => {
-    const value = /^\d$/.test(text) ? Number(text) : Number.NaN
+    const value = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN
     if (!numbers.includes(value)) throw new InvalidArgumentError(`One of ${numbers.join(', ')}.`)
     return value
   }
