@@ -34,6 +34,12 @@ export function exchangeState({ metadata, spec }: Service): ExchangeState {
   return { kind: 'plain' }
 }
 
+/** The same keys and values, in whatever order. */
+export function sameSelector(a: Selector, b: Selector): boolean {
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every(key => a[key] === b[key])
+}
+
 /** The selector without what kt has done to it. */
 export function originalSelector(service: Service): Selector {
   const { [EXCHANGE_KEY]: exchanged, [MESH_KEY]: meshed, ...rest } = service.spec?.selector ?? {}

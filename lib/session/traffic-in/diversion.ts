@@ -1,5 +1,4 @@
 // One service kept diverted: watched, healed when somebody's manifest changes it back, given back while there is no shadow.
-import { KtError } from '../../errors.ts'
 import type { Cluster, Pod, Service } from '../../kube/api/client.ts'
 import { PODS, SERVICES } from '../../kube/api/resource.ts'
 import { watchObjects } from '../../kube/api/watch.ts'
@@ -13,13 +12,14 @@ import {
   restore,
   retireShadows
 } from '../../kube/traffic/exchange.ts'
-import { exchangeState, originalSelector } from '../../kube/traffic/exchange-plan.ts'
+import { exchangeState, originalSelector, sameSelector } from '../../kube/traffic/exchange-plan.ts'
 import { describeOwner, ownerOf } from '../../kube/traffic/owner.ts'
+import { isReady } from '../../kube/traffic/ready-pods.ts'
 import type { Report } from '../report.ts'
+import { Reconciler } from './reconciler.ts'
 
-/** A manifest that comes back again and again is somebody's controller: it wins, because two loops against each other help nobody. */
+/** In a minute. */
 const HEALS_MAX = 5
-const HEALS_WINDOW_MS = 60_000
 
 export interface DiversionOptions {
   cluster: Cluster
@@ -35,23 +35,21 @@ export class Diversion {
   readonly #options: DiversionOptions
   readonly #plan: Diverting
   readonly #shadows = new Map<string, boolean>()
-  readonly #lost = Promise.withResolvers<Error>()
+  readonly #loop: Reconciler
   #uid: string | undefined
-  #heals: number[] = []
-  #work: Promise<void> = Promise.resolve()
-  #active: boolean = false
-  #waiting: boolean = false
-  #said: string = ''
   #onReady: (() => void) | undefined
 
   constructor(options: DiversionOptions) {
     this.#options = options
     this.#plan = { ...options.plan }
+    const { service } = options.plan
+    const reconcile = () => this.#reconcile()
+    this.#loop = new Reconciler({ service, report: options.report, healsMax: HEALS_MAX, reconcile })
   }
 
   /** Resolves when the service is not ours any more: taken over, or undone by somebody else. */
   get lost(): Promise<Error> {
-    return this.#lost.promise
+    return this.#loop.lost
   }
 
   /** Begin to watch, wait for a shadow that is Ready, and lead the service to it. The laptop must be connected by then. */
@@ -71,13 +69,13 @@ export class Diversion {
     })
     await ready
     await this.#divert()
-    this.#active = true
+    this.#loop.begin()
     await watchObjects<Service>(cluster.api, {
       resource: SERVICES,
       namespace: cluster.namespace,
       query: { fieldSelector: `metadata.name=${this.#plan.service}` },
       signal,
-      onObject: () => this.#look()
+      onObject: () => this.#loop.look()
     })
   }
 
@@ -89,8 +87,7 @@ export class Diversion {
 
   /** The same without taking the shadows out of the service: other services still lead to them. */
   async release(): Promise<void> {
-    this.#active = false
-    await this.#work
+    await this.#loop.end()
     await restore(this.#options.cluster, this.#plan.service, this.#plan.token)
   }
 
@@ -105,23 +102,11 @@ export class Diversion {
     if (pod === undefined) this.#shadows.delete(key)
     else this.#shadows.set(key, isReady(pod))
     if (this.#hasShadow) this.#onReady?.()
-    this.#look()
+    this.#loop.look()
   }
 
   get #hasShadow(): boolean {
     return [...this.#shadows.values()].some(Boolean)
-  }
-
-  /** After each change, one at a time. */
-  #look(): void {
-    if (!this.#active || this.#waiting) return
-    this.#waiting = true
-    this.#work = this.#work
-      .then(() => {
-        this.#waiting = false
-        return this.#active ? this.#reconcile() : undefined
-      })
-      .catch((error: unknown) => this.#say(`service ${this.#plan.service}: ${(error as Error).message}`))
   }
 
   async #reconcile(): Promise<void> {
@@ -130,30 +115,30 @@ export class Diversion {
     // What the watch has shown may be older than our own last write.
     const service = await getService(cluster, name)
     if (service === undefined)
-      return this.#say(`service ${name} has been deleted; if it comes back it is exchanged again`)
+      return this.#loop.say(`service ${name} has been deleted; if it comes back it is exchanged again`)
     const state = exchangeState(service)
     const labelled = service.metadata?.labels?.[EXCHANGE_KEY]
     if (state.kind === 'kt-connect' || (labelled !== undefined && labelled !== token))
-      return this.#lose(
+      return this.#loop.lose(
         `service '${name}' has been taken over by ${describeOwner(ownerOf(service.metadata?.annotations))}`
       )
     if (!this.#hasShadow) {
       if (state.kind !== 'exchanged') return
       await restore(cluster, name, token)
       const who = this.#options.alone ? `nobody serves service ${name}` : `the original pods of service ${name} serve`
-      return this.#say(`the shadow pod is gone: ${who} until a new one is ready`)
+      return this.#loop.say(`the shadow pod is gone: ${who} until a new one is ready`)
     }
     const same = service.metadata?.uid === this.#uid
     // Our own giving back leaves no trace either; somebody else's undo comes while a shadow is there and nothing was said.
-    if (same && labelled === undefined && this.#said === '')
-      return this.#lose(`the exchange of service '${name}' has been undone by somebody else`)
+    if (same && labelled === undefined && this.#loop.said === '')
+      return this.#loop.lose(`the exchange of service '${name}' has been undone by somebody else`)
     await this.#heal(service)
     if (state.kind === 'exchanged' && Object.keys(service.spec?.selector ?? {}).length === this.#width)
-      return this.#say('')
-    if (!this.#mayHeal()) return this.#lose(`somebody sets the selector of service '${name}' back again and again`)
+      return this.#loop.say('')
+    if (!this.#loop.mayHeal())
+      return this.#loop.lose(`somebody sets the selector of service '${name}' back again and again`)
     await this.#divert()
-    this.#say(`the selector of service ${name} was changed by somebody else: exchanged again`)
-    this.#said = ''
+    this.#loop.sayMended(`the selector of service ${name} was changed by somebody else: exchanged again`)
   }
 
   /** Keys of a selector that is diverted as it should be. */
@@ -167,30 +152,4 @@ export class Diversion {
     await followSelector(this.#options.cluster, this.#plan, wanted)
     this.#plan.selector = wanted
   }
-
-  #mayHeal(): boolean {
-    const now = performance.now()
-    this.#heals = [...this.#heals.filter(at => now - at < HEALS_WINDOW_MS), now]
-    return this.#heals.length <= HEALS_MAX
-  }
-
-  #lose(message: string): void {
-    this.#active = false
-    this.#lost.resolve(new KtError('KT_CONFLICT', message))
-  }
-
-  #say(text: string): void {
-    if (text !== '' && text !== this.#said) this.#options.report({ event: 'warning', text })
-    this.#said = text
-  }
-}
-
-function isReady({ metadata, status }: Pod): boolean {
-  if (metadata?.deletionTimestamp) return false
-  return status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false
-}
-
-function sameSelector(a: Record<string, string>, b: Record<string, string>): boolean {
-  const keys = Object.keys(a)
-  return keys.length === Object.keys(b).length && keys.every(key => a[key] === b[key])
 }

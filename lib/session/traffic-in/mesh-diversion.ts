@@ -11,13 +11,13 @@ import { readMesh } from '../../kube/mesh/store.ts'
 import { type Identity, isSame, type Mesh } from '../../kube/mesh/table.ts'
 import { MESH_KEY } from '../../kube/names.ts'
 import { followSelector, getService, settled } from '../../kube/traffic/exchange.ts'
-import { exchangeState, originalSelector } from '../../kube/traffic/exchange-plan.ts'
+import { exchangeState, originalSelector, sameSelector } from '../../kube/traffic/exchange-plan.ts'
 import { isReady } from '../../kube/traffic/ready-pods.ts'
 import type { Report } from '../report.ts'
+import { Reconciler } from './reconciler.ts'
 
-/** As with an exchange, somebody's controller that comes back again and again wins; routers that come and go count, too. */
+/** In a minute; routers that come and go count, too. */
 const HEALS_MAX = 10
-const HEALS_WINDOW_MS = 60_000
 /** From the creation of the routers to one that is Ready, ms, where the user has not said otherwise. */
 const READY_LIMIT_MS = 60_000
 
@@ -33,18 +33,16 @@ export interface MeshDiversionOptions {
 export class MeshDiversion {
   readonly #options: MeshDiversionOptions
   readonly #routers = new Map<string, boolean>()
-  readonly #lost = Promise.withResolvers<Error>()
+  readonly #loop: Reconciler
   readonly #ready = Promise.withResolvers<void>()
   #selector: Record<string, string>
-  #heals: number[] = []
-  #work: Promise<void> = Promise.resolve()
-  #active: boolean = false
-  #waiting: boolean = false
-  #said: string = ''
 
   constructor(options: MeshDiversionOptions) {
     this.#options = options
     this.#selector = options.router.selector
+    const { mesh, report } = options
+    const reconcile = () => this.#reconcile()
+    this.#loop = new Reconciler({ service: mesh.service, report, healsMax: HEALS_MAX, reconcile })
   }
 
   get service(): string {
@@ -53,7 +51,7 @@ export class MeshDiversion {
 
   /** Resolves when we take part no more: taken over, or undone by somebody else. */
   get lost(): Promise<Error> {
-    return this.#lost.promise
+    return this.#loop.lost
   }
 
   /** The service's own selector, as it is by now. */
@@ -88,7 +86,7 @@ export class MeshDiversion {
     const before = await getService(cluster, mesh.service)
     await leadToRouters(cluster, mesh)
     if (before !== undefined && !leadsToRouters(before, mesh)) await settled()
-    this.#active = true
+    this.#loop.begin()
     await watchObjects<Service>(cluster.api, {
       resource: SERVICES,
       namespace: cluster.namespace,
@@ -100,20 +98,12 @@ export class MeshDiversion {
 
   /** Stop keeping it; resolves when nothing is under way any more. */
   async end(): Promise<void> {
-    this.#active = false
-    await this.#work
+    await this.#loop.end()
   }
 
-  /** Compare, and do what is to be done: after each change, one at a time. */
+  /** Something may have changed that no watch tells of. */
   look(): void {
-    if (!this.#active || this.#waiting) return
-    this.#waiting = true
-    this.#work = this.#work
-      .then(() => {
-        this.#waiting = false
-        return this.#active ? this.#reconcile() : undefined
-      })
-      .catch((error: unknown) => this.#say(`service ${this.#options.mesh.service}: ${(error as Error).message}`))
+    this.#loop.look()
   }
 
   async #reconcile(): Promise<void> {
@@ -121,32 +111,33 @@ export class MeshDiversion {
     const { service: name, token } = mesh
     const stored = await readMesh(cluster, name)
     if (stored?.mesh.token !== token || stored.mesh.closing)
-      return this.#lose(`the mesh of service '${name}' has been undone by somebody else`)
+      return this.#loop.lose(`the mesh of service '${name}' has been undone by somebody else`)
     if (!stored.mesh.participants.some(other => isSame(other, me)))
-      return this.#lose(`version '${me.version}' of service '${name}' has been taken over by somebody else`)
+      return this.#loop.lose(`version '${me.version}' of service '${name}' has been taken over by somebody else`)
     const service = await getService(cluster, name)
-    if (service === undefined) return this.#say(`service ${name} has been deleted; if it comes back it is meshed again`)
+    if (service === undefined)
+      return this.#loop.say(`service ${name} has been deleted; if it comes back it is meshed again`)
     const { kind } = exchangeState(service)
     if (kind === 'exchanged' || kind === 'kt-connect')
-      return this.#lose(`service '${name}' has been exchanged by somebody else`)
+      return this.#loop.lose(`service '${name}' has been exchanged by somebody else`)
     if (!this.#hasRouter) {
       await leadToOriginals(cluster, mesh)
-      this.#say(`no router is ready: the original pods of service ${name} serve until there is one`)
+      this.#loop.say(`no router is ready: the original pods of service ${name} serve until there is one`)
       return await ensureRouter(cluster, service, { ...router, mesh, selector: this.#selector })
     }
     await this.#follow(originalSelector(service))
-    if (leadsToRouters(service, mesh)) return this.#say('')
-    if (!this.#mayHeal()) return this.#lose(`somebody sets the selector of service '${name}' back again and again`)
+    if (leadsToRouters(service, mesh)) return this.#loop.say('')
+    if (!this.#loop.mayHeal())
+      return this.#loop.lose(`somebody sets the selector of service '${name}' back again and again`)
     await leadToRouters(cluster, mesh)
     // One of us who gives it back takes the label away, too.
     const ours = service.metadata?.labels?.[MESH_KEY] === undefined
-    this.#say(ours ? '' : `the selector of service ${name} was changed by somebody else: meshed again`)
-    this.#said = ''
+    this.#loop.sayMended(ours ? '' : `the selector of service ${name} was changed by somebody else: meshed again`)
   }
 
   async #follow(wanted: Record<string, string>): Promise<void> {
     const before = this.#selector
-    if (Object.keys(wanted).length === 0 || JSON.stringify(sorted(wanted)) === JSON.stringify(sorted(before))) return
+    if (Object.keys(wanted).length === 0 || sameSelector(wanted, before)) return
     const { cluster, mesh } = this.#options
     await redressRouters(cluster, mesh, before, wanted)
     await followSelector(cluster, { service: mesh.service, selector: before }, wanted)
@@ -163,23 +154,4 @@ export class MeshDiversion {
   get #hasRouter(): boolean {
     return [...this.#routers.values()].some(Boolean)
   }
-
-  #mayHeal(): boolean {
-    const now = performance.now()
-    this.#heals = [...this.#heals.filter(at => now - at < HEALS_WINDOW_MS), now]
-    return this.#heals.length <= HEALS_MAX
-  }
-
-  #lose(message: string): void {
-    this.#active = false
-    this.#lost.resolve(new KtError('KT_CONFLICT', message))
-  }
-
-  #say(text: string): void {
-    if (text !== '' && text !== this.#said) this.#options.report({ event: 'warning', text })
-    this.#said = text
-  }
 }
-
-const sorted = (selector: Record<string, string>): [string, string][] =>
-  Object.entries(selector).sort(([a], [b]) => a.localeCompare(b))
