@@ -1,12 +1,14 @@
 // The agent without a laptop, beside original pods that it must find by name: in a network namespace with a name server.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { Namespace, type Worker, whyNoNamespace } from '../_support/netns.ts'
 
 const why = whyNoNamespace()
 /** Longer than the agent trusts an answer. */
 const STALE_MS = 1_200
+const SETTLE_MS = 8_000
 
 if (why !== undefined) {
   test('originals by name', t => {
@@ -26,9 +28,9 @@ if (why !== undefined) {
     await sleep(STALE_MS)
     t.deepEqual(await pods.call('call', 20), { '10.77.0.3': 20 })
 
+    // The question that nobody has answered may still be under way, and callers do not wait for it.
     await pods.call('mood', 'no such name')
-    await sleep(STALE_MS)
-    t.deepEqual(await pods.call('call', 3), { ECONNRESET: 3 })
+    await becomes(t, () => pods.call('call', 3), { ECONNRESET: 3 })
     await pods.call('stop')
   })
 
@@ -41,6 +43,17 @@ if (why !== undefined) {
     t.deepEqual(await pods.call('call', 4), { '10.77.0.2': 2, '10.77.0.3': 2 })
     await pods.call('stop')
   })
+}
+
+/** Asked again until it is so, for a time that a busy machine can keep. */
+async function becomes(t: ExecutionContext, ask: () => Promise<unknown>, wanted: unknown): Promise<void> {
+  const deadline = Date.now() + SETTLE_MS
+  let found = await ask()
+  while (!isDeepStrictEqual(found, wanted) && Date.now() < deadline) {
+    await sleep(STALE_MS / 4)
+    found = await ask()
+  }
+  t.deepEqual(found, wanted)
 }
 
 async function start(t: ExecutionContext, role: 'shadow' | 'router'): Promise<Worker> {
