@@ -1,7 +1,8 @@
 // npm run test:e2e [-- AREA…]: the tests that need a real cluster. Starts it, runs AVA for each area, takes it down.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { dirname, join } from 'node:path'
+import { globSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -17,7 +18,7 @@ import { type Choice, cacheDirectory, clusterSettings } from '../cluster/setting
 import { Steps } from '../cluster/steps.ts'
 import { up } from '../cluster/up.ts'
 import { type Area, CLUSTERS, findAreas, LANES } from './_support/areas.ts'
-import { type Counts, summary, tapCounts } from './_support/counts.ts'
+import { type Counts, failedFiles, failedTitles, summary, tapCounts, total } from './_support/counts.ts'
 import { kubectl } from './_support/kubectl.ts'
 import { ownKubeconfig } from './_support/laptop.ts'
 
@@ -33,6 +34,12 @@ const GRACE_MS = 10_000
 /** A namespace with pods takes some seconds to go. */
 const SETTLE_MS = 60_000
 
+/**
+ * Test files of one area that are run once more, each alone, when a test of theirs has failed: a node of a busy cluster
+ * may be late for reasons that are not ours. More than these is no accident. What that was is said at the end.
+ */
+const SECOND_TRIES = 3
+
 interface Options {
   keep: boolean
 }
@@ -47,6 +54,15 @@ const program = new Command('npm run test:e2e --')
 
 /** The tests under way, one process a lane, for an interruption to end. */
 const running = new Set<ChildProcess>()
+
+/** What failed, for the end of the output. */
+const failures: string[] = []
+
+/** One run of AVA. */
+interface Run {
+  tap: string
+  counts: Counts
+}
 
 /** Areas that run one after the other on one cluster, beside the other lanes. */
 interface Lane {
@@ -73,7 +89,7 @@ async function main(names: string[], { keep }: Options): Promise<void> {
   if (interruption !== undefined) process.exit(INTERRUPTED)
   if (!Array.isArray(result)) throw result
   const counts: Counts[] = result
-  process.stdout.write(`${summary(counts)}\n`)
+  for (const line of [...failures, summary(counts)]) process.stdout.write(`${line}\n`)
   process.exitCode = counts.every(({ failed }) => failed === 0) ? 0 : 1
 }
 
@@ -117,8 +133,7 @@ async function runLane({ id, areas }: Lane, beside: boolean): Promise<Counts[]> 
   const counts: Counts[] = []
   for (const area of areas) {
     steps.say(`area ${area.name}`)
-    const result = await runAva(area, id, beside ? `${area.name}: ` : '')
-    await settled(id)
+    const result = await runArea(area, id, beside ? `${area.name}: ` : '')
     counts.push(result)
     steps.say(`area ${area.name}: ${summary([result])}`)
   }
@@ -148,15 +163,41 @@ async function takeDown(clusters: Choice[]): Promise<void> {
   for (const { id } of clusters) await down(existingCluster(id, cache), cache)
 }
 
-async function runAva(area: Area, id: number, prefix: string): Promise<Counts> {
+/** The files of an area; those that failed once more. */
+async function runArea(area: Area, id: number, prefix: string): Promise<Counts> {
+  const directory = join(import.meta.dirname, area.name)
+  const files = globSync('**/*.test.ts', { cwd: directory }).map(file => join(directory, file))
+  const first = await runAva(files, area.concurrency, id, prefix)
+  await settled(id)
+  const failed = failedFiles(first.tap, directory, files)
+  if (first.counts.failed === 0) return first.counts
+  if (failed === undefined || failed.size === 0 || failed.size > SECOND_TRIES) {
+    for (const title of failedTitles(first.tap)) failures.push(`failed: ${area.name} › ${title}`)
+    return first.counts
+  }
+  const again: Counts[] = []
+  for (const file of failed.keys()) {
+    steps.say(`once more: ${relative(ROOT, file)}`)
+    const second = await runAva([file], 1, id, prefix)
+    await settled(id)
+    again.push(second.counts)
+    for (const title of failedTitles(second.tap)) failures.push(`failed twice: ${area.name} › ${title}`)
+  }
+  for (const title of failedTitles(first.tap)) failures.push(`failed at the first try: ${area.name} › ${title}`)
+  const { passed } = total(failed.values())
+  const sum = total(again)
+  return { passed: first.counts.passed - passed + sum.passed, failed: sum.failed }
+}
+
+async function runAva(files: string[], concurrency: number, id: number, prefix: string): Promise<Run> {
   const args = [
     AVA,
     '--config',
     join(import.meta.dirname, 'ava.config.js'),
     '--tap',
     // The configuration's `serial` would be one file at a time. Within a file the order is that of test.serial.
-    ...(area.concurrency > 1 ? ['--no-serial', `--concurrency=${area.concurrency}`] : []),
-    `test/e2e/${area.name}/**/*.test.ts`
+    ...(concurrency > 1 ? ['--no-serial', `--concurrency=${concurrency}`] : []),
+    ...files.map(file => relative(ROOT, file))
   ]
   const env = { ...process.env, ...kubeconfigOf(id), KT_TEST_CLUSTER: String(id) }
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], env })
@@ -169,7 +210,7 @@ async function runAva(area: Area, id: number, prefix: string): Promise<Counts> {
   }
   const [code] = await closed
   running.delete(child)
-  return tapCounts(tap, code ?? 1)
+  return { tap, counts: tapCounts(tap, code ?? 1) }
 }
 
 function kubeconfigOf(id: number): { KUBECONFIG: string } {

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { summary, tapCounts } from '../e2e/_support/counts.ts'
+import { failedFiles, failedTitles, summary, tapCounts } from '../e2e/_support/counts.ts'
 
 const TAP = (pass: number, fail: number): string =>
   `TAP version 13\nok 1 - a\n# pass 99 of them\n\n1..2\n# tests 2\n# pass ${pass}\n# fail ${fail}\n`
@@ -17,4 +17,22 @@ test('a run that breaks off, or fails without a failed test, has failed', t => {
 
 test('the last line adds up the areas', t => {
   t.is(summary([tapCounts(TAP(5, 2), 1), tapCounts(TAP(7, 0), 0)]), '12 passed, 2 failed')
+})
+
+const FILES = ['/e2e/up/load.test.ts', '/e2e/up/peers.test.ts', '/e2e/up/peers/iperf3.test.ts']
+const FAILED =
+  'ok 1 - load › a\nnot ok 2 - peers › iperf3 › b › c\n# peers › d\nok 3 - peers › iperf3 › e\nok 4 - peers › f\n'
+
+test('which files have failed, and how far they came', t => {
+  t.deepEqual(failedTitles(FAILED), ['peers › iperf3 › b › c'])
+  t.deepEqual(failedFiles(FAILED, '/e2e/up', FILES), new Map([[FILES[2]!, { passed: 1, failed: 1 }]]))
+  t.deepEqual(
+    failedFiles('ok 1 - a\nnot ok 2 - b\n', '/e2e/up', [FILES[0]!]),
+    new Map([[FILES[0]!, { passed: 1, failed: 1 }]]),
+    'AVA leaves out the file where there is one'
+  )
+})
+
+test('a failure that is no file’s is not tried again', t => {
+  t.is(failedFiles('ok 1 - load › a\nnot ok 2 - nobody knows\n', '/e2e/up', FILES), undefined)
 })

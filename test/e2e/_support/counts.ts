@@ -1,4 +1,5 @@
 // What a run of AVA says about itself, in TAP.
+import { relative, sep } from 'node:path'
 
 /** Tests of one area; skipped ones are in neither. */
 export interface Counts {
@@ -17,8 +18,49 @@ export function tapCounts(tap: string, exitCode: number): Counts {
   return { passed, failed: exitCode !== 0 && failed === 0 ? 1 : failed }
 }
 
+/** The titles of the failed tests, with AVA's file in front where there are several. */
+export function failedTitles(tap: string): string[] {
+  return [...tap.matchAll(/^not ok \d+ - (.*)$/gm)].map(([, title]) => title!)
+}
+
+/**
+ * Counts of each file of `files` (paths inside `directory`) that has a failed test. Undefined where a failure has no
+ * file: then nobody can say what running some of them again would prove.
+ */
+export function failedFiles(tap: string, directory: string, files: readonly string[]): Map<string, Counts> | undefined {
+  const counts = new Map(files.map(file => [file, { passed: 0, failed: 0 }]))
+  const prefixes = files
+    .map(file => [file, prefixOf(relative(directory, file))] as const)
+    .sort(([, a], [, b]) => b.length - a.length) // `a › b` before `a`
+  for (const [, not, title] of tap.matchAll(/^(not )?ok \d+ - (.*)$/gm)) {
+    const owner = files.length === 1 ? files[0] : prefixes.find(([, prefix]) => title!.startsWith(prefix))?.[0]
+    const found = owner === undefined ? undefined : counts.get(owner)
+    if (found === undefined) return undefined
+    found[not === undefined ? 'passed' : 'failed'] += 1
+  }
+  return new Map([...counts].filter(([, { failed }]) => failed > 0))
+}
+
+/** AVA's name of a file in front of a title. */
+function prefixOf(path: string): string {
+  return `${path
+    .replace(/\.test\.ts$/, '')
+    .split(sep)
+    .join(' › ')} › `
+}
+
+/** Counts of several runs in one. */
+export function total(all: Iterable<Counts>): Counts {
+  const sum = { passed: 0, failed: 0 }
+  for (const { passed, failed } of all) {
+    sum.passed += passed
+    sum.failed += failed
+  }
+  return sum
+}
+
 /** The last line of `npm run test:e2e`. */
-export function summary(all: Counts[]): string {
-  const sum = (pick: (counts: Counts) => number): number => all.reduce((total, counts) => total + pick(counts), 0)
-  return `${sum(counts => counts.passed)} passed, ${sum(counts => counts.failed)} failed`
+export function summary(all: Iterable<Counts>): string {
+  const { passed, failed } = total(all)
+  return `${passed} passed, ${failed} failed`
 }

@@ -12,7 +12,8 @@ const BIN = mkdtempSync(join(tmpdir(), 'kt-completion-'))
 /** How each shell is started without anybody's settings, and how it takes the script up. */
 const SHELLS: [name: string, start: string, load: string][] = [
   ['bash', 'bash --norc --noprofile -i', 'source <(kt completion bash)'],
-  ['zsh', 'zsh -f -i', 'autoload -Uz compinit; compinit -u -D; source <(kt completion zsh)'],
+  // npm sets EDITOR=vi, at which zsh would take Ctrl-A for text.
+  ['zsh', 'zsh -f -i', 'bindkey -e; autoload -Uz compinit; compinit -u -D; source <(kt completion zsh)'],
   ['fish', 'fish --no-config -i', 'kt completion fish | source']
 ]
 
