@@ -1,6 +1,5 @@
-// The few system calls that Node.js does not have, through koffi. Loaded when a TUN is opened, not before: the commands
-// that need no TUN then run without a native module.
-import { KtError } from '../errors.ts'
+// The few system calls of Linux that Node.js does not have, through koffi.
+import { loadKoffi } from './koffi.ts'
 
 /** Synchronous system calls. A pointer is a number; -1 is failure, and `errno()` then tells why. */
 export interface Libc {
@@ -28,27 +27,20 @@ export const O_CLOEXEC = 0o2000000
 
 /** Load libc. Rejects with KT_PLATFORM where koffi has no binary for this machine. */
 export async function loadLibc(): Promise<Libc> {
-  try {
-    const { default: koffi } = await import('koffi')
-    const libc = koffi.load(null) // the symbols of this process: glibc or musl, whichever it runs on
-    return {
-      // ioctl is variadic in C, which makes no difference to the callee on x86-64 and arm64 Linux.
-      ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', '_Inout_ uint8_t *']),
-      ioctlValue: libc.func('ioctl', 'int', ['int', 'unsigned long', 'unsigned long']),
-      // A pointer as a number costs no object per call, unlike a subarray.
-      read: libc.func('read', 'int64_t', ['int', 'uintptr_t', 'size_t']),
-      write: libc.func('write', 'int64_t', ['int', 'uintptr_t', 'size_t']),
-      socketpair: libc.func('socketpair', 'int', ['int', 'int', 'int', '_Out_ int32_t *']),
-      dup3: libc.func('dup3', 'int', ['int', 'int', 'int']),
-      close: libc.func('close', 'int', ['int']),
-      syscall: libc.func('syscall', 'long', ['long', 'long', 'long', 'long']),
-      errno: () => koffi.errno(),
-      addressOf: bytes => Number(koffi.address(bytes))
-    }
-  } catch (cause) {
-    throw new KtError('KT_PLATFORM', `no native module (koffi) for ${process.platform} on ${process.arch}`, {
-      hint: 'Install again without --omit=optional: koffi ships its binaries as optional dependencies',
-      cause
-    })
+  const koffi = await loadKoffi()
+  const libc = koffi.load(null) // the symbols of this process: glibc or musl, whichever it runs on
+  return {
+    // ioctl is variadic in C, which makes no difference to the callee on x86-64 and arm64 Linux.
+    ioctl: libc.func('ioctl', 'int', ['int', 'unsigned long', '_Inout_ uint8_t *']),
+    ioctlValue: libc.func('ioctl', 'int', ['int', 'unsigned long', 'unsigned long']),
+    // A pointer as a number costs no object per call, unlike a subarray.
+    read: libc.func('read', 'int64_t', ['int', 'uintptr_t', 'size_t']),
+    write: libc.func('write', 'int64_t', ['int', 'uintptr_t', 'size_t']),
+    socketpair: libc.func('socketpair', 'int', ['int', 'int', 'int', '_Out_ int32_t *']),
+    dup3: libc.func('dup3', 'int', ['int', 'int', 'int']),
+    close: libc.func('close', 'int', ['int']),
+    syscall: libc.func('syscall', 'long', ['long', 'long', 'long', 'long']),
+    errno: () => koffi.errno(),
+    addressOf: bytes => Number(koffi.address(bytes))
   }
 }
