@@ -1,5 +1,6 @@
 // RFC 9112 §6–§7: where the body of a message ends. Bytes are looked at, never changed.
-import { type FieldLines, listOf, type RequestHead, type ResponseHead, valuesOf } from './http1-head.ts'
+import { type Fields, isTextByte, isTokenByte } from './http1-fields.ts'
+import type { RequestHead, ResponseHead } from './http1-head.ts'
 
 /** Longest line of a chunk's size with its extensions, bytes; extensions have no use, only costs (RFC 9112 §7.1.1). */
 const MAX_SIZE_LINE = 4_096
@@ -13,10 +14,9 @@ export type Framing = number | 'chunked' | 'close'
 
 /** §6.3 for a request; undefined: two readers could differ about it. */
 export function requestFraming({ fields, minor }: RequestHead): Framing | undefined {
-  const codings = listOf(fields, 'transfer-encoding')
-  const coded = valuesOf(fields, 'transfer-encoding').length > 0
-  const lengths = valuesOf(fields, 'content-length')
-  if (coded) {
+  const lengths = fields.values('content-length')
+  if (fields.values('transfer-encoding').length > 0) {
+    const codings = fields.list('transfer-encoding')
     const plain = codings.slice(0, -1).every(coding => coding !== 'chunked')
     return lengths.length === 0 && minor === 1 && plain && codings.at(-1) === 'chunked' ? 'chunked' : undefined
   }
@@ -24,23 +24,26 @@ export function requestFraming({ fields, minor }: RequestHead): Framing | undefi
 }
 
 /** One value of digits only. */
-function contentLength([value = '', ...others]: string[]): number | undefined {
-  const length = /^\d{1,16}$/.test(value) && others.length === 0 ? Number(value) : Number.NaN
+function contentLength(lengths: readonly string[]): number | undefined {
+  const [value = ''] = lengths
+  const length = lengths.length === 1 && /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
   return Number.isSafeInteger(length) ? length : undefined
 }
 
 /** §6.3 for a final response to `method`. What makes no sense ends with the connection, as its sender would have to end it. */
 export function responseFraming({ fields, status }: ResponseHead, method: string): Framing {
   if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return 0
-  const codings = listOf(fields, 'transfer-encoding')
+  const codings = fields.list('transfer-encoding')
   if (codings.length > 0) return codings.at(-1) === 'chunked' ? 'chunked' : 'close'
-  const lengths = valuesOf(fields, 'content-length')
-  return lengths.length === 0 ? 'close' : (contentLength([...new Set(lengths)]) ?? 'close')
+  const lengths = fields.values('content-length')
+  return lengths.length === 0
+    ? 'close'
+    : (contentLength(lengths.length === 1 ? lengths : [...new Set(lengths)]) ?? 'close')
 }
 
 /** Whether the sender means to go on with the connection after this message (§9.3). */
-export function persists({ fields, minor }: { fields: FieldLines; minor: number }): boolean {
-  const options = listOf(fields, 'connection')
+export function persists({ fields, minor }: { fields: Fields; minor: number }): boolean {
+  const options = fields.list('connection')
   return !options.includes('close') && (minor === 1 || options.includes('keep-alive'))
 }
 
@@ -91,7 +94,7 @@ export class BodyReader {
       case 'extension':
         this.#lineLength += 1
         if (byte === CR) this.#state = 'size-lf'
-        return byte === CR || (isText(byte) && this.#lineLength <= MAX_SIZE_LINE)
+        return byte === CR || (isTextByte(byte) && this.#lineLength <= MAX_SIZE_LINE)
       case 'size-lf':
         this.#state = this.#left === 0 ? 'trailer' : 'data'
         return byte === LF
@@ -132,7 +135,7 @@ export class BodyReader {
         return byte === COLON || isTokenByte(byte)
       case 'value':
         if (byte === CR) this.#trailer = 'lf'
-        return byte === CR || isText(byte)
+        return byte === CR || isTextByte(byte)
       case 'lf':
         this.#trailer = 'start'
         return byte === LF
@@ -145,22 +148,8 @@ export class BodyReader {
 
 const CR = 13
 const LF = 10
-const TAB = 9
 const COLON = 58
 const SEMICOLON = 59
-
-/** RFC 9110 §5.5: visible, space, tab, or beyond ASCII. */
-function isText(byte: number): boolean {
-  return (byte >= 0x20 && byte !== 0x7f) || byte === TAB
-}
-
-const TOKEN_BYTES = new Set(
-  Buffer.from("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-)
-
-function isTokenByte(byte: number): boolean {
-  return TOKEN_BYTES.has(byte)
-}
 
 function hexadecimal(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48

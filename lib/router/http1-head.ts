@@ -1,4 +1,5 @@
 // RFC 9112 §2–§5: the head of a message, strictly. What is accepted here means the same to every server behind.
+import { Fields } from './http1-fields.ts'
 import { splitTarget } from './match.ts'
 
 /** Longest head of a message, bytes: twice what the largest servers take. */
@@ -6,17 +7,14 @@ export const MAX_HEAD = 131_072
 const CR = 13
 const LF = 10
 
-const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])\r\n/
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?\r\n/
-/** One field line; no folding (§5.2), no space before the colon (§5.1), no control characters but tab. */
-const FIELD_LINE = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t\x20-\x7e\x80-\xff]*)\r\n/y
-
-/** Field lines as they came: name in lower case, value without the space around it, in turns. */
-export type FieldLines = readonly string[]
+const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
+const END_OF_LINE = Buffer.from('\r\n')
+export const END_OF_HEAD: Buffer = Buffer.from('\r\n\r\n')
 
 /** Where the head that begins at 0 ends: an index past its empty line, -1 when more is needed, or that it never will. */
 export function endOfHead(bytes: Buffer): number | 'malformed' {
-  const end = bytes.indexOf('\r\n\r\n', 0, 'latin1')
+  const end = bytes.indexOf(END_OF_HEAD)
   if (end >= 0) return end + 4 <= MAX_HEAD ? end + 4 : 'malformed'
   if (bytes.length >= MAX_HEAD) return 'malformed'
   return hasBareLineFeed(bytes) ? 'malformed' : -1
@@ -28,85 +26,59 @@ export function hasBareLineFeed(bytes: Buffer): boolean {
   return false
 }
 
-/** Values of all lines of a field; `name` in lower case. */
-export function valuesOf(fields: FieldLines, name: string): string[] {
-  const found: string[] = []
-  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) found.push(fields[i + 1]!)
-  return found
-}
-
-/** Members of a list-valued field (RFC 9110 §5.6.1), in lower case. */
-export function listOf(fields: FieldLines, name: string): string[] {
-  return valuesOf(fields, name)
-    .flatMap(value => value.split(','))
-    .map(member => member.trim().toLowerCase())
-    .filter(member => member !== '')
-}
-
-/** Undefined: a line that is not one. */
-function parseFields(text: string, start: number): string[] | undefined {
-  const fields: string[] = []
-  FIELD_LINE.lastIndex = start
-  while (FIELD_LINE.lastIndex < text.length - 2) {
-    const line = FIELD_LINE.exec(text)
-    if (line === null) return undefined
-    fields.push(line[1]!.toLowerCase(), line[2]!.trim())
-  }
-  return fields
-}
-
 export class RequestHead {
   readonly method: string
   readonly target: string
   /** HTTP/1.`minor`. */
   readonly minor: number
-  readonly fields: FieldLines
-  readonly #split: { path: string; query: string }
+  readonly fields: Fields
+  #split: { path: string; query: string } | undefined
 
-  private constructor([, method, target, minor]: string[], fields: FieldLines) {
+  private constructor([, method, target, minor]: string[], fields: Fields) {
     this.method = method!
     this.target = target!
     this.minor = Number(minor)
     this.fields = fields
-    this.#split = splitTarget(this.target)
   }
 
-  /** `bytes` end with the empty line. Undefined: not a request as RFC 9112 wants it. */
-  static parse(bytes: Buffer): RequestHead | undefined {
-    const text = bytes.toString('latin1')
-    const line = REQUEST_LINE.exec(text)
-    const fields = line === null ? undefined : parseFields(text, line[0].length)
+  /** The head that ends at `end` with its empty line. Undefined: not a request as RFC 9112 wants it. Lives as long as `bytes` do. */
+  static parse(bytes: Buffer, end = bytes.length): RequestHead | undefined {
+    const lineEnd = bytes.indexOf(END_OF_LINE)
+    const line = REQUEST_LINE.exec(bytes.toString('latin1', 0, lineEnd))
+    const fields = line === null ? undefined : Fields.parse(bytes, lineEnd + 2, end)
     if (line === null || fields === undefined) return undefined
-    const head = new RequestHead(line, fields)
     // §3.2: one Host, which only HTTP/1.0 may leave out.
-    const hosts = head.field('host').length
+    const head = new RequestHead(line, fields)
+    const hosts = fields.values('host').length
     return hosts === 1 || (hosts === 0 && head.minor === 0) ? head : undefined
   }
 
   get path(): string {
+    this.#split ??= splitTarget(this.target)
     return this.#split.path
   }
 
   get query(): string {
+    this.#split ??= splitTarget(this.target)
     return this.#split.query
   }
 
-  field(name: string): string[] {
-    return valuesOf(this.fields, name)
+  field(name: string): readonly string[] {
+    return this.fields.values(name)
   }
 }
 
 export interface ResponseHead {
   status: number
   minor: number
-  fields: FieldLines
+  fields: Fields
 }
 
-/** `bytes` end with the empty line. Undefined: nothing that can be understood. */
-export function parseResponseHead(bytes: Buffer): ResponseHead | undefined {
-  const text = bytes.toString('latin1')
-  const line = STATUS_LINE.exec(text)
-  const fields = line === null ? undefined : parseFields(text, line[0].length)
+/** The head from `start` to `end`, its empty line included. Undefined: nothing that can be understood. */
+export function parseResponseHead(bytes: Buffer, start = 0, end = bytes.length): ResponseHead | undefined {
+  const lineEnd = bytes.indexOf(END_OF_LINE, start)
+  const line = STATUS_LINE.exec(bytes.toString('latin1', start, lineEnd))
+  const fields = line === null ? undefined : Fields.parse(bytes, lineEnd + 2, end)
   return line === null || fields === undefined ? undefined : { minor: Number(line[1]), status: Number(line[2]), fields }
 }
 

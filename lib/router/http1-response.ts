@@ -1,6 +1,6 @@
 // What comes from a server in answer to one request: passed on as it is, and watched for its end.
 import { BodyReader, persists, responseFraming } from './http1-body.ts'
-import { hasBareLineFeed, MAX_HEAD, parseResponseHead, rewriteHead } from './http1-head.ts'
+import { END_OF_HEAD, hasBareLineFeed, MAX_HEAD, parseResponseHead, rewriteHead } from './http1-head.ts'
 
 /** How far the answer is. `tunnel`: what follows is no HTTP any more, in both directions. */
 export type Progress = 'head' | 'body' | 'done' | 'tunnel'
@@ -33,7 +33,7 @@ export class ResponseReader {
     let at = 0
     let final: { start: number; end: number } | undefined
     while (this.progress === 'head' && at < held.length) {
-      const end = held.indexOf('\r\n\r\n', at, 'latin1') + 4
+      const end = held.indexOf(END_OF_HEAD, at) + 4
       if (end < 4) {
         if (isBeginning(held.subarray(at))) {
           this.#head = held.subarray(at)
@@ -42,20 +42,20 @@ export class ResponseReader {
         this.#opaque()
         break
       }
-      if (this.#understand(held.subarray(at, end))) final = { start: at, end }
+      if (this.#understand(held, at, end)) final = { start: at, end }
       at = end
     }
     if (this.progress === 'body') at = this.#follow(held, at)
     const rest = at < held.length ? held.subarray(at) : undefined
-    if (final === undefined || !this.lastOne) return { answer: held.subarray(0, at), rest }
+    if (final === undefined || !this.lastOne) return { answer: rest === undefined ? held : held.subarray(0, at), rest }
     this.persists = false
     const head = rewriteHead(held.subarray(final.start, final.end), KEEPING, ['Connection: close'])
     return { answer: Buffer.concat([held.subarray(0, final.start), head, held.subarray(final.end, at)]), rest }
   }
 
   /** True: this was the final head. */
-  #understand(bytes: Buffer): boolean {
-    const head = parseResponseHead(bytes)
+  #understand(bytes: Buffer, start: number, end: number): boolean {
+    const head = parseResponseHead(bytes, start, end)
     if (head === undefined) {
       this.#opaque()
       return false

@@ -5,6 +5,9 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1')
 /** Longest first line that is waited for, bytes; beyond it whoever sends it means something else, or is refused. */
 const MAX_LINE = 131_072
 const VERSION = ' HTTP/'
+/** What most callers say, and that much of it. */
+const PLAIN = /^[A-Z][A-Z0-9_-]{0,31} [^\r\n]* HTTP\//
+const LINE = 512
 const START = /^(?:[A-Z][A-Z0-9_-]{0,31}(?: [^\r\n\0]*)?)?$/
 
 export type Protocol = 'http1' | 'http2' | 'other'
@@ -17,6 +20,7 @@ export function sniff(bytes: Buffer): Protocol | undefined {
     if (length === PREFACE.length) return 'http2'
     return undefined
   }
+  if (PLAIN.test(bytes.toString('latin1', 0, LINE))) return 'http1'
   // Empty lines may come before a request (RFC 9112 §2.2); whether they are good ones is not decided here.
   const text = bytes.toString('latin1', 0, MAX_LINE).replace(/^[\r\n]+/, '')
   const [line = ''] = text.split(/[\r\n]/, 1)

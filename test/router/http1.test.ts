@@ -22,6 +22,8 @@ test('a request line and its fields, as they came', t => {
   t.deepEqual(parsed?.field('empty'), [''])
   t.deepEqual(parsed?.field('high'), ['\xe9'])
   t.truthy(RequestHead.parse(head('GET / HTTP/1.0')), 'HTTP/1.0 may leave out Host')
+  const odd = RequestHead.parse(head('GET / HTTP/1.1', 'Host: a', 'a_b: 1', 'A^: 2', 'a~: 3', 'a-b: 4'))
+  for (const [i, name] of ['a_b', 'a^', 'a~', 'a-b'].entries()) t.deepEqual(odd?.field(name), [String(i + 1)], name)
 })
 
 test('heads that two servers could read differently are none', t => {
@@ -92,7 +94,8 @@ test('RFC 9112 §6.3: how long a request is, or that nobody can tell', t => {
     '1.0',
     '9007199254740992',
     '00000000000000001',
-    '1_0'
+    '1_0',
+    '\xa01'
   ])
     t.is(framing(`Content-Length: ${length}`), undefined, length)
   t.is(framing('Content-Length: 5', 'Content-Length: 5'), undefined)
@@ -106,7 +109,9 @@ test('RFC 9112 §6.3: how long a request is, or that nobody can tell', t => {
     'xchunked',
     'chunked;q=1',
     '"chunked"',
-    'chunked\x0b'
+    'chunked\x0b',
+    '\xa0chunked',
+    'gzip,\xa0chunked'
   ])
     t.is(framing(`Transfer-Encoding: ${coding}`), undefined, coding)
   t.is(framing('Transfer-Encoding: chunked', 'Transfer-Encoding: identity'), undefined)
