@@ -1,11 +1,10 @@
 // One TCP port of this pod: open, or closed so that the kernel itself refuses callers.
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
+import { acceptFrom, SOCKET_BYTES } from './connect.ts'
 
 /** Connections that the kernel may hold for us, as far as the node allows it (somaxconn). */
 const BACKLOG = 4_096
-const KEEP_ALIVE_MS = 60_000
-const SOCKET_BYTES = 131_072
 /** A port that is lost while it is closed is tried again after this, ms: it may have become the near end of a connection of our own. */
 const AGAIN_MS = 500
 
@@ -46,17 +45,9 @@ export class Listener {
   }
 
   #start(): Server {
-    const server = createServer(
-      {
-        allowHalfOpen: true,
-        noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: KEEP_ALIVE_MS,
-        highWaterMark: SOCKET_BYTES
-      },
-      this.#onSocket
-    )
-    server.on('error', () => {}) // out of descriptors: the next caller may have one
+    const server = createServer({ allowHalfOpen: true, highWaterMark: SOCKET_BYTES })
+    server.on('error', () => {})
+    server.on('listening', () => acceptFrom(server, this.#onSocket))
     return server.listen({ port: this.#port, backlog: BACKLOG }) // `::` with IPv4 in it, or 0.0.0.0 where there is no IPv6
   }
 }

@@ -1,9 +1,10 @@
 // The pods that served before the laptop did: found by the name of a headless Service, asked in turn, this one left out.
 import { Resolver } from 'node:dns/promises'
-import { connect, isIP, type Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from '../lib/tunnel/join.ts'
 import { ownAddresses } from './address.ts'
+import { connectTo } from './connect.ts'
 import { textOf } from './facts.ts'
 import { Kin } from './kin.ts'
 
@@ -24,8 +25,6 @@ const MAX_PODS = 8
 const AGAIN_MS = 500
 /** Dials in flight, each a descriptor. */
 const MAX_DIALS = 1_024
-const KEEP_ALIVE_MS = 60_000
-const SOCKET_BYTES = 131_072
 
 export class Originals {
   readonly #name: string
@@ -144,16 +143,7 @@ function inFull(name: string): string {
 /** An established connection, or undefined; given up when the caller goes, if there is one. Never rejects. */
 export function dialPod(caller: Socket | undefined, host: string, port: number): Promise<Socket | undefined> {
   return new Promise(resolve => {
-    const socket = connect({
-      host,
-      port,
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-      // Not in the types of @types/node; both sides of a Socket take it.
-      ...{ highWaterMark: SOCKET_BYTES }
-    })
+    const socket = connectTo(host, port)
     const settle = (result?: Socket) => {
       clearTimeout(timer)
       caller?.off('close', failed)

@@ -5,9 +5,10 @@ import { BodyReader, requestFraming } from '../../lib/router/http1-body.ts'
 import { endOfHead, RequestHead } from '../../lib/router/http1-head.ts'
 import { forwardable } from '../../lib/router/http1-hop.ts'
 import { join } from '../../lib/tunnel/join.ts'
+import { listenTo } from '../connect.ts'
 import { Copy } from './copy.ts'
 import { type Asker, Exchange } from './exchange.ts'
-import { Kept } from './kept.ts'
+import { Kept, type KeptListener } from './kept.ts'
 import type { Guest, Office } from './office.ts'
 import type { Upstream } from './upstream.ts'
 import type { Way } from './ways.ts'
@@ -20,11 +21,11 @@ const NOTHING: Buffer = Buffer.alloc(0)
 const CR = 13
 const LF = 10
 
-export class Conversation implements Asker, Guest {
+export class Conversation implements Asker, Guest, KeptListener {
   readonly socket: Socket
   readonly #office: Office
   readonly #port: RouterPort
-  readonly #kept: Kept
+  readonly #kept = new Kept(this)
   /** Not looked at yet, or not understood yet. */
   #held = NOTHING
   #exchange: Exchange | undefined
@@ -36,16 +37,7 @@ export class Conversation implements Asker, Guest {
     this.socket = socket
     this.#port = port
     this.#office = office
-    // What an idle server says, or that it goes, is for the caller if he heard from it last: so it would be without a router.
-    this.#kept = new Kept({
-      spoken: bytes => {
-        if (this.#exchange !== undefined) return
-        socket.write(bytes)
-        this.finish()
-      },
-      gone: () => void this.endIfIdle()
-    })
-    socket.on('data', this.#heard)
+    listenTo(socket, this.#heard)
     socket.on('end', this.#ended)
     socket.on('close', this.#closed)
     socket.on('drain', this.#drained)
@@ -117,22 +109,21 @@ export class Conversation implements Asker, Guest {
 
   /** The request whose head ends at `end`; false when it is malformed, and then nobody has heard of it. */
   #begin(end: number): boolean {
-    const bytes = this.#held.subarray(0, end)
-    const head = RequestHead.parse(bytes)
+    const held = this.#held
+    const head = RequestHead.parse(held, end)
     const framing = head && requestFraming(head)
-    const forwarded = head && forwardable(head, bytes)
+    const forwarded = head && forwardable(head, held, end)
     if (head === undefined || framing === undefined || forwarded === undefined) return false
     const body = new BodyReader(framing)
-    const past = body.read(this.#held, end)
+    const past = body.read(held, end)
     if (past === undefined) return false
     const { ways } = this.#office
     const { to, copyTo } = ways.choose(this.#port, head)
     ways.count(to)
     const mirrors = copyTo !== undefined && head.method !== 'CONNECT' && head.field('upgrade').length === 0
     const copy = mirrors ? new Copy(copyTo, ways, head.method) : undefined
-    const request =
-      forwarded === bytes ? this.#held.subarray(0, past) : Buffer.concat([forwarded, this.#held.subarray(end, past)])
-    this.#held = this.#held.subarray(past)
+    const request = forwarded === held ? upTo(held, past) : Buffer.concat([forwarded, held.subarray(end, past)])
+    this.#held = past === held.length ? NOTHING : held.subarray(past)
     this.#exchange = new Exchange(this, { method: head.method, body, to, copy })
     this.#exchange.response.lastOne = this.#office.leaving
     this.#exchange.begin(request)
@@ -149,6 +140,20 @@ export class Conversation implements Asker, Guest {
   #refuse(status: string): void {
     this.socket.write(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`)
     this.finish()
+  }
+
+  // ---- idle servers ------------------------------------------------------------------------------------------------
+
+  // What one says, or that it goes, is for the caller if he heard from it last: so it would be without a router.
+
+  spoken(bytes: Buffer): void {
+    if (this.#exchange !== undefined) return
+    this.socket.write(bytes)
+    this.finish()
+  }
+
+  gone(): void {
+    this.endIfIdle()
   }
 
   // ---- the exchange ------------------------------------------------------------------------------------------------
@@ -181,7 +186,7 @@ export class Conversation implements Asker, Guest {
     upstream.release()
     this.#exchange = undefined
     this.#closed() // the conversation; both sockets go on
-    socket.off('data', this.#heard)
+    listenTo(socket, undefined)
     socket.off('end', this.#ended)
     socket.off('close', this.#closed)
     socket.off('drain', this.#drained)
@@ -200,10 +205,15 @@ export class Conversation implements Asker, Guest {
     this.#exchange?.close()
     this.#exchange = undefined
     this.#kept.close()
-    this.socket.end()
-    this.socket.resume()
-    const linger = setTimeout(() => this.socket.destroy(), LINGER_MS)
-    this.socket.once('close', () => clearTimeout(linger))
+    const { socket } = this
+    if (this.#callerEnded && socket.writableLength === 0) {
+      socket.destroy() // nothing can come any more that would make a RST of it
+      return
+    }
+    socket.end()
+    socket.resume()
+    const linger = setTimeout(() => socket.destroy(), LINGER_MS)
+    socket.once('close', () => clearTimeout(linger))
   }
 
   abort(): void {
@@ -220,4 +230,8 @@ export class Conversation implements Asker, Guest {
     const wait = exchange !== undefined && (exchange.sent ? this.#held.length > MAX_HELD : exchange.full)
     if (wait !== this.socket.isPaused()) wait ? this.socket.pause() : this.socket.resume()
   }
+}
+
+function upTo(bytes: Buffer, end: number): Buffer {
+  return end === bytes.length ? bytes : bytes.subarray(0, end)
 }

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import type { BodyReader } from '../../lib/router/http1-body.ts'
 import { ResponseReader } from '../../lib/router/http1-response.ts'
+import { passOn } from '../connect.ts'
 import type { Copy } from './copy.ts'
 import { Upstream, type UpstreamListener } from './upstream.ts'
 import type { Way } from './ways.ts'
@@ -89,7 +90,9 @@ export class Exchange implements UpstreamListener {
     const end = this.#body.read(bytes, 0)
     if (end === undefined) return undefined
     const part = end === bytes.length ? bytes : bytes.subarray(0, end)
-    this.#upstream?.socket.write(part)
+    const socket = this.#upstream?.socket
+    if (part === bytes && this.#copy === undefined) socket && passOn(socket, part)
+    else socket?.write(part)
     this.#copy?.write(part)
     if (this.#body.done) this.#copy?.end()
     if (this.#body.done && this.response.progress === 'done') this.#complete(undefined)
@@ -153,12 +156,18 @@ export class Exchange implements UpstreamListener {
     this.#answered = true
     this.#atHand = undefined
     const upstream = this.#upstream!
-    if (answer.length > 0 && !this.#asker.socket.write(answer)) upstream.socket.pause()
+    if (answer.length > 0 && !this.#give(answer, bytes)) upstream.socket.pause()
     const { progress } = this.response
     if (progress === 'tunnel') {
       this.#over = true
       this.#asker.tunnel(upstream, rest)
     } else if (progress === 'done' && (this.#body.done || rest !== undefined)) this.#complete(rest)
+  }
+
+  /** `answer` is `whole`, which nobody else needs then, or a part of it. */
+  #give(answer: Buffer, whole: Buffer): boolean {
+    const { socket } = this.#asker
+    return answer === whole ? passOn(socket, answer) : socket.write(answer)
   }
 
   /** The caller can take more. */

@@ -32,7 +32,7 @@ export class Http2Callers {
   /** `said` is what has been read from the caller already. The socket is ours from now on. */
   take(socket: Socket, said: Buffer): void {
     socket.allowHalfOpen = false // HTTP/2 has its own ways to say that a direction has ended
-    socket.pause()
+    if (socket.readableFlowing === true) socket.pause() // or it would let go of what is put back
     socket.unshift(said)
     this.#socket = socket
     this.#server.emit('connection', socket)

@@ -1,5 +1,5 @@
 // A caller's idle connections to servers, one for each way.
-import type { Upstream } from './upstream.ts'
+import type { Upstream, UpstreamListener } from './upstream.ts'
 
 /** A pod of a route is asked over one connection for this long, ms: with each new one it decides anew whether the laptop is there. */
 export const ROUTE_MS = 1_000
@@ -8,47 +8,36 @@ const ASIDE_MS = 1_000
 /** Ways that one caller takes in turns. */
 const MAX_KEPT = 8
 
-export interface KeptOptions {
+/** Whose they are. */
+export interface KeptListener {
   /** The server that was heard last says something without being asked. */
   spoken(bytes: Buffer): void
   /** The server that was heard last has ended the connection. */
   gone(): void
 }
 
-export class Kept {
-  readonly #options: KeptOptions
-  /** In the order of their last answers. */
+export class Kept implements UpstreamListener {
+  readonly #listener: KeptListener
   readonly #byKey = new Map<string, Upstream>()
+  /** The one whose answer was the last, if it is still here. */
+  #last: Upstream | undefined
 
-  constructor(options: KeptOptions) {
-    this.#options = options
+  constructor(listener: KeptListener) {
+    this.#listener = listener
   }
 
   /** It has answered and is idle. */
   put(upstream: Upstream): void {
-    this.#byKey.get(upstream.key)?.close()
-    this.#byKey.delete(upstream.key)
-    this.#byKey.set(upstream.key, upstream)
-    const gone = (): void => {
-      const last = this.#last === upstream
-      this.#drop(upstream)
-      if (last) this.#options.gone()
-    }
-    upstream.listener = {
-      answered: bytes => {
-        const last = this.#last === upstream
-        this.#drop(upstream)
-        if (last) this.#options.spoken(bytes)
-      },
-      ended: gone,
-      lost: gone,
-      drained: () => {}
-    }
-    upstream.socket.resume()
-    for (const oldest of this.#byKey.values()) {
-      if (this.#byKey.size <= MAX_KEPT) break
-      this.#drop(oldest)
-    }
+    const { key, socket } = upstream
+    const before = this.#byKey.get(key)
+    if (before !== undefined) this.#drop(before)
+    this.#byKey.set(key, upstream)
+    this.#last = upstream
+    upstream.listener = this
+    if (socket.isPaused()) socket.resume()
+    if (this.#byKey.size <= MAX_KEPT) return
+    const [oldest] = this.#byKey.values()
+    this.#drop(oldest!)
   }
 
   /** The one for a way, if it is fit for a request; `askable`: that can be asked again. It is the caller's then. */
@@ -62,8 +51,7 @@ export class Kept {
       this.#drop(upstream)
       return undefined
     }
-    this.#byKey.delete(key)
-    upstream.listener = undefined
+    this.#forget(upstream)
     return upstream
   }
 
@@ -71,13 +59,35 @@ export class Kept {
     for (const upstream of this.#byKey.values()) this.#drop(upstream)
   }
 
-  get #last(): Upstream | undefined {
-    return [...this.#byKey.values()].at(-1)
+  // ---- idle ones ---------------------------------------------------------------------------------------------------
+
+  answered(bytes: Buffer, upstream: Upstream): void {
+    const last = this.#last === upstream
+    this.#drop(upstream)
+    if (last) this.#listener.spoken(bytes)
   }
 
+  ended(upstream: Upstream): void {
+    const last = this.#last === upstream
+    this.#drop(upstream)
+    if (last) this.#listener.gone()
+  }
+
+  lost(upstream: Upstream): void {
+    this.ended(upstream)
+  }
+
+  drained(): void {}
+
+  /** It ends with FIN. */
   #drop(upstream: Upstream): void {
-    this.#byKey.delete(upstream.key)
-    upstream.listener = undefined // idle: it ends with FIN
+    this.#forget(upstream)
     upstream.close()
+  }
+
+  #forget(upstream: Upstream): void {
+    this.#byKey.delete(upstream.key)
+    upstream.listener = undefined
+    if (this.#last === upstream) this.#last = undefined
   }
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { RouterPort } from '../../lib/router/config.ts'
 import { sniff } from '../../lib/router/sniff.ts'
 import { join } from '../../lib/tunnel/join.ts'
+import { listenTo } from '../connect.ts'
 import { Conversation } from './conversation.ts'
 import type { Http2Callers } from './http2-callers.ts'
 import type { Guest, Office } from './office.ts'
@@ -34,7 +35,7 @@ export class Reception implements Guest {
     this.#socket = socket
     this.#options = options
     this.#timer = setTimeout(() => void this.#listen(), SILENCE_MS)
-    socket.on('data', this.#heard)
+    listenTo(socket, this.#heard)
     socket.on('end', this.#ended)
     socket.on('close', this.#closed)
   }
@@ -49,13 +50,15 @@ export class Reception implements Guest {
   }
 
   readonly #heard = (bytes: Buffer): void => {
-    if (this.#said.length === 0) {
+    const first = this.#said.length === 0
+    this.#said = first ? bytes : Buffer.concat([this.#said, bytes])
+    const protocol = sniff(this.#said)
+    if (protocol === undefined) {
+      if (!first) return
       clearTimeout(this.#timer)
       this.#timer = setTimeout(() => this.#other(), UNDECIDED_MS)
+      return
     }
-    this.#said = this.#said.length === 0 ? bytes : Buffer.concat([this.#said, bytes])
-    const protocol = sniff(this.#said)
-    if (protocol === undefined) return
     if (protocol === 'other') {
       this.#other()
       return
@@ -113,7 +116,7 @@ export class Reception implements Guest {
   #release(): void {
     this.#over = true
     clearTimeout(this.#timer)
-    this.#socket.off('data', this.#heard)
+    listenTo(this.#socket, undefined)
     this.#socket.off('end', this.#ended)
     this.#socket.off('close', this.#closed)
   }

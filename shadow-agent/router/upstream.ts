@@ -1,13 +1,14 @@
 // A connection to a server, which belongs to one caller and has one request at a time.
 import type { Socket } from 'node:net'
+import { listenTo } from '../connect.ts'
 
 /** Who is told what comes. */
 export interface UpstreamListener {
-  answered(bytes: Buffer): void
+  answered(bytes: Buffer, upstream: Upstream): void
   /** FIN: nothing more comes. */
-  ended(): void
+  ended(upstream: Upstream): void
   /** It is gone without one. */
-  lost(): void
+  lost(upstream: Upstream): void
   drained(): void
 }
 
@@ -24,7 +25,7 @@ export class Upstream {
   constructor(key: string, socket: Socket) {
     this.key = key
     this.socket = socket
-    socket.on('data', this.#data)
+    listenTo(socket, this.#data)
     socket.on('end', this.#ended)
     socket.on('close', this.#closed)
     socket.on('drain', this.#drained)
@@ -37,7 +38,7 @@ export class Upstream {
   /** Nothing more is told; the socket goes on for somebody else. */
   release(): void {
     this.listener = undefined
-    this.socket.off('data', this.#data)
+    listenTo(this.socket, undefined)
     this.socket.off('end', this.#ended)
     this.socket.off('close', this.#closed)
     this.socket.off('drain', this.#drained)
@@ -51,16 +52,16 @@ export class Upstream {
     else this.socket.destroy()
   }
 
-  readonly #data = (bytes: Buffer): void => this.listener?.answered(bytes)
+  readonly #data = (bytes: Buffer): void => this.listener?.answered(bytes, this)
   readonly #drained = (): void => this.listener?.drained()
 
   readonly #ended = (): void => {
     this.#over = true
-    this.listener?.ended()
+    this.listener?.ended(this)
   }
 
   readonly #closed = (): void => {
-    if (!this.#over) this.listener?.lost()
+    if (!this.#over) this.listener?.lost(this)
     this.#over = true
   }
 }
