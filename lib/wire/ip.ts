@@ -74,7 +74,8 @@ export class IpView {
 
 function isUnicast(bytes: Uint8Array, at: number, length: number): boolean {
   const first = u8(bytes, at)
-  if (length === IPV4_LENGTH) return first < 224 && first !== 0
+  // 240.0.0.0/4 is reserved (RFC 1112 §4), and hosts have addresses of it all the same: Linux allows that, and clusters do it.
+  if (length === IPV4_LENGTH) return first !== 0 && (first < 224 || (first >= 240 && first !== 255))
   if (first === 0xff) return false
   return u32(bytes, at) !== 0 || u32(bytes, at + 4) !== 0 || u32(bytes, at + 8) !== 0 || u32(bytes, at + 12) !== 0
 }

@@ -86,8 +86,9 @@ test('who is meant', t => {
   const unicast = (source: string, destination: string): boolean =>
     wrap(packet({ ...ENDS, source, destination }, UDP, new Uint8Array(8)))!.unicast
   t.true(unicast('10.0.0.1', '10.0.0.2'))
+  t.true(unicast('10.0.0.1', '240.0.0.1') && unicast('254.255.255.255', '10.0.0.1'))
   t.true(unicast('fd00::1', 'fe80::2'))
-  for (const destination of ['224.0.0.1', '255.255.255.255', '0.0.0.0', '240.0.0.1']) {
+  for (const destination of ['224.0.0.1', '255.255.255.255', '0.0.0.0', '239.255.255.255']) {
     t.false(unicast('10.0.0.1', destination))
     t.false(unicast(destination, '10.0.0.1'))
   }
