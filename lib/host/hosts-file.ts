@@ -4,8 +4,9 @@ import { KtError } from '../errors.ts'
 import { hasBlock, withBlock, withoutBlock } from './hosts-block.ts'
 import type { Journal, Recorded } from './journal.ts'
 import { overwrite } from './overwrite.ts'
+import { systemFile } from './powershell.ts'
 
-const HOSTS = '/etc/hosts'
+const HOSTS = process.platform === 'win32' ? systemFile('drivers\\etc\\hosts') : '/etc/hosts'
 
 /** A line of the journal. What is to be undone is what stands between the marks, whatever it is by then. */
 export interface HostsChange {

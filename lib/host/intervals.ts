@@ -63,6 +63,6 @@ export function toCidrs({ family, first, last }: Interval): string[] {
 }
 
 /** Canonical text of an address; RFC 5952 for IPv6. */
-function format(family: 4 | 6, address: bigint): string {
+export function format(family: 4 | 6, address: bigint): string {
   return (family === 4 ? Address4 : Address6).fromBigInt(address).correctForm()
 }

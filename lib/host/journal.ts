@@ -15,10 +15,12 @@ import { basename, join } from 'node:path'
 import { KtError } from '../errors.ts'
 import { describeHostsUndo, type HostsChange, undoHosts } from './hosts-file.ts'
 import { describeUndo, type ResolvConfChange, undoResolvConf } from './resolv-conf-file.ts'
+import { type ResolverFilesChange, undoResolverFiles } from './resolver-files.ts'
+import { type NrptChange, undoNrpt } from './resolver-windows.ts'
 import { bootId, giveToInvoker, networkNamespace, processStart } from './state.ts'
 
 /** Everything that outlives a dead process. Routes and settings of the link are not here: they go with the device. */
-export type Change = ResolvConfChange | HostsChange
+export type Change = ResolvConfChange | HostsChange | ResolverFilesChange | NrptChange
 
 export interface Journal {
   /** Write down what is about to be changed; on the disk when this returns. Throws KT_JOURNAL: then change nothing. */
@@ -151,6 +153,10 @@ async function undo(change: Change): Promise<string | undefined> {
       return describeUndo(await undoResolvConf(change))
     case 'hosts':
       return describeHostsUndo(await undoHosts(change))
+    case 'resolver-files':
+      return undoResolverFiles(change) ? `${change.directory} is as it was before` : undefined
+    case 'nrpt':
+      return (await undoNrpt(change)) ? 'the NRPT rules of kt are removed' : undefined
   }
 }
 

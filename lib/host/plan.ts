@@ -104,18 +104,22 @@ export function covers(routes: readonly { cidr: string }[], address: string): bo
   return one !== undefined && ranges.some(range => overlap(range, one))
 }
 
-/** Routes of somebody else (another VPN) that take addresses out of ours or that ours cover: one line each. */
+/** Routes of somebody else (another VPN) that take addresses out of ours or that ours cover: one line each. `first`: ours are asked before equal ones. */
 export function overlapNotes(
   routes: readonly Route[],
-  others: readonly { cidr: string; device: string; before: boolean }[]
+  others: readonly { cidr: string; device: string; before: boolean }[],
+  first = false
 ): string[] {
   const ours = readable(routes.map(({ cidr }) => cidr))
+  const equals = first ? ", of equal ones the cluster's" : ''
   return others.flatMap(({ cidr, device, before }) => {
     const other = parseRange(cidr)
     if (other === undefined || !ours.some(range => overlap(range, other))) return []
     return before
       ? [`${cidr} goes to ${device} by a rule of higher priority: the cluster's addresses in it are not reached`]
-      : [`${cidr} on ${device} overlaps with the cluster: the longer prefix wins (--excludeIps leaves it to ${device})`]
+      : [
+          `${cidr} on ${device} overlaps with the cluster: the longer prefix wins${equals} (--excludeIps leaves it to ${device})`
+        ]
   })
 }
 

@@ -23,6 +23,8 @@ const REPAIRS_WITHIN_MS = 60_000
 export interface PointedFileOptions {
   ours: Ours
   journal: Journal
+  /** What is to be put back one day, from the session that has pointed the file until now; default: what stands there. */
+  found?: Before | undefined
   /** One line for the user. */
   note(line: string): void
   /** Another program has written the file: these answer other names from now on. */
@@ -45,7 +47,7 @@ export class PointedFile {
   /** Put our server in front of what the file says. Throws KT_RESOLVER or KT_JOURNAL; then nothing is changed. */
   static async write(options: PointedFileOptions): Promise<{ pointed: PointedFile; upstreams: string[] }> {
     const pointed = new PointedFile(options)
-    const upstreams = await pointed.#write(await readResolvConf())
+    const upstreams = await pointed.#write(options.found ?? (await readResolvConf()))
     pointed.#unwatch = watchFile(RESOLV_CONF, () => {
       pointed.#queue = pointed.#queue
         .then(() => pointed.#look())
@@ -63,6 +65,16 @@ export class PointedFile {
     this.#recorded?.done()
     const line = describeUndo(result)
     if (result === 'merged' && line !== undefined) this.#options.note(line)
+  }
+
+  /** Let another session write the file, which `give` tells what is to be put back one day. False: it has not, and `restore` is to be called. */
+  async handOver(give: (before: Before) => Promise<boolean>): Promise<boolean> {
+    this.#unwatch()
+    await this.#queue
+    if (this.#change === undefined || !(await give(this.#change.before))) return false
+    this.#recorded?.done()
+    this.#change = undefined
+    return true
   }
 
   /** Somebody has done something to the file. */

@@ -2,7 +2,8 @@
 import { lstat, readFile, readlink, rename, symlink, unlink, writeFile } from 'node:fs/promises'
 import { KtError } from '../errors.ts'
 import { overwrite } from './overwrite.ts'
-import { hasOurs, type Ours, withoutOurs } from './resolv-conf.ts'
+import { hasOurs, type Ours, parseResolvConf, withoutOurs } from './resolv-conf.ts'
+import { isKtServer } from './slots.ts'
 
 export const RESOLV_CONF = '/etc/resolv.conf'
 
@@ -53,7 +54,7 @@ export async function writeResolvConf(change: ResolvConfChange, path = RESOLV_CO
 
 /**
  * Put back what was there. `restored`: byte by byte. `merged`: somebody has changed the file meanwhile, and only our lines
- * were taken out of it. `nothing`: there was nothing of ours.
+ * were taken out of it. `nothing`: there was nothing of ours, or another session has taken the file over and puts it back.
  */
 export async function undoResolvConf(
   change: ResolvConfChange,
@@ -66,7 +67,7 @@ export async function undoResolvConf(
       await putBack(before, path)
       return 'restored'
     }
-    if (now.kind !== 'file' || !hasOurs(now.text, ours)) return 'nothing'
+    if (now.kind !== 'file' || !hasOurs(now.text, ours) || isOfAnother(now.text, ours)) return 'nothing'
     await overwrite(path, withoutOurs(now.text, ours))
     return 'merged'
   } catch (error) {
@@ -79,6 +80,12 @@ export function describeUndo(result: 'restored' | 'merged' | 'nothing', path = R
   if (result === 'restored') return `${path} is as it was before`
   if (result === 'merged') return `${path} was changed by another program meanwhile: only kt's own lines were taken out`
   return undefined
+}
+
+/** True if the resolver of another session stands first. */
+function isOfAnother(text: string, { server }: Ours): boolean {
+  const [first = server] = parseResolvConf(text).nameservers
+  return first !== server && isKtServer(first)
 }
 
 async function putBack(before: Before, path: string): Promise<void> {

@@ -8,6 +8,8 @@ const SEARCH_CHARACTERS = 256
 
 /** Begins the comment that shows whose the file is for now. */
 const MARK = '# kt:'
+/** Begins a line in which a nameserver waits that must not be asked meanwhile. */
+const ASIDE = `${MARK} aside: `
 const COMMENT = `${MARK} while kt is connected the cluster's names are answered here; kt puts this file back afterwards`
 
 export interface ResolvConf {
@@ -39,7 +41,8 @@ export interface Ours {
 
 /**
  * `before` with our server and search domains in front of what was there; every other line stays as it is.
- * `alone`: no other nameserver is kept behind ours, for resolvers that ask all of them at once (musl) or in turn (`options rotate`).
+ * `alone`: no other nameserver is asked beside ours, for resolvers that ask all of them at once (musl) or in turn (`options rotate`);
+ * those wait in comments.
  * `impliedSearch`: what glibc searches when the file names nothing, the domain of the host name.
  */
 export function withOurs(before: string, { server, search }: Ours, { alone = false, impliedSearch = '' } = {}): string {
@@ -47,10 +50,10 @@ export function withOurs(before: string, { server, search }: Ours, { alone = fal
   const searched = had.search.length > 0 ? had.search : [impliedSearch].filter(domain => domain !== '')
   const keepServers = alone || had.options.includes('rotate') ? 0 : NAMESERVERS_MAX - 1
   let servers = 0
-  const rest = before.split('\n').filter(line => {
+  const rest = before.split('\n').flatMap(line => {
     const [keyword] = words(line)
-    if (keyword === 'nameserver') return ++servers <= keepServers
-    return keyword !== 'search' && keyword !== 'domain'
+    if (keyword === 'nameserver') return ++servers <= keepServers ? [line] : [`${ASIDE}${line}`]
+    return keyword === 'search' || keyword === 'domain' ? [] : [line]
   })
   if (rest.at(-1) === '') rest.pop()
   return `${[COMMENT, `nameserver ${server}`, `search ${bounded([...search, ...searched]).join(' ')}`, ...rest].join('\n')}\n`
@@ -61,6 +64,7 @@ export function withoutOurs(text: string, { server, search }: Ours): string {
   const kept: string[] = []
   for (const line of text.split('\n')) {
     const [keyword, ...values] = words(line)
+    if (line.startsWith(ASIDE)) kept.push(line.slice(ASIDE.length))
     if (line.startsWith(MARK) || (keyword === 'nameserver' && values[0] === server)) continue
     if (keyword === 'search' && values.some(domain => search.includes(domain))) {
       const others = values.filter(domain => !search.includes(domain))

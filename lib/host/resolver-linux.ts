@@ -1,9 +1,10 @@
 // Point the programs of this laptop at our resolver, in the way that this laptop resolves names.
 import type { Journal } from './journal.ts'
 import { nameServers, PointedFile } from './pointed-file.ts'
-import { readResolvConf } from './resolv-conf-file.ts'
+import { type Before, readResolvConf } from './resolv-conf-file.ts'
 import { reverseZones } from './reverse-zones.ts'
-import { resolvedUpstreams, revertLink, routeDomains, setLink, usesResolved } from './systemd-resolved.ts'
+import { isKtServer } from './slots.ts'
+import { type LinkDns, resolvedUpstreams, revertLink, routeDomains, setLink, usesResolved } from './systemd-resolved.ts'
 
 /** What only systemd-resolved has to know, because it asks us for these names alone. */
 export interface Scope {
@@ -13,6 +14,8 @@ export interface Scope {
   ranges?: readonly string[] | undefined
   /** Further domains whose names are ours. */
   domains?: readonly string[] | undefined
+  /** Domains of other sessions, which are searched after ours. */
+  search?: readonly string[] | undefined
 }
 
 export interface PointResolverOptions extends Scope {
@@ -28,10 +31,12 @@ export interface PointResolverOptions extends Scope {
   note?: (line: string) => void
   /** Others answer names now than before: another program has said so. */
   onUpstreams?: (upstreams: string[]) => void
+  /** From a session that hands over: what is to be put back one day. */
+  found?: Before | undefined
 }
 
 export interface PointedResolver {
-  mode: 'systemd-resolved' | 'resolv.conf'
+  mode: 'systemd-resolved' | 'resolv.conf' | 'etc-resolver' | 'nrpt'
   /** Who answered names before us; never our own address. */
   upstreams: string[]
   /** One line for the user. */
@@ -40,12 +45,17 @@ export interface PointedResolver {
   update(scope: Scope): Promise<void>
   /** Everything as it was, byte by byte. Called again it does nothing. Throws KT_RESOLVER; the journal then keeps it. */
   restore(): Promise<void>
+  /**
+   * In place of `restore`, where several sessions can be: `give` lets another one point the laptop at itself, with what is to be put back one
+   * day. False: it has not, and `restore` is to be called.
+   */
+  handOver?(give: (before: Before) => Promise<boolean>): Promise<boolean>
 }
 
 /** Throws KT_RESOLVER or KT_JOURNAL; then nothing is changed. */
 export async function pointResolver(options: PointResolverOptions): Promise<PointedResolver> {
   const { domain, namespace } = options
-  const before = await readResolvConf()
+  const before = options.found ?? (await readResolvConf())
   const search = [`${namespace}.svc.${domain}`, `svc.${domain}`, domain]
   return (await usesResolved(before.kind === 'missing' ? '' : before.text))
     ? pointResolved(options, search)
@@ -56,19 +66,34 @@ export async function pointResolver(options: PointResolverOptions): Promise<Poin
 export async function laptopUpstreams(): Promise<string[]> {
   const now = await readResolvConf()
   const text = now.kind === 'missing' ? '' : now.text
-  return (await usesResolved(text)) ? resolvedUpstreams() : nameServers(text)
+  const servers = (await usesResolved(text)) ? await resolvedUpstreams() : nameServers(text)
+  return servers.filter(address => !isKtServer(address))
+}
+
+/**
+ * The domains whose names are ours, beside the cluster domain, where a system asks us for these alone. There are no top-level domains `svc`
+ * and `pod`; names of a real one that is called like a namespace, we pass on.
+ */
+export function routedDomains({
+  namespace,
+  namespaces = [],
+  ranges = [],
+  domains = []
+}: Scope & { namespace: string }): string[] {
+  return [...new Set(['svc', 'pod', namespace, ...namespaces, ...domains, ...ranges.flatMap(reverseZones)])]
 }
 
 async function pointResolved(options: PointResolverOptions, search: string[]): Promise<PointedResolver> {
   const { device, server, domain, namespace } = options
-  // There are no top-level domains `svc` and `pod`; names of a real one that is called like a namespace, we pass on.
-  const routed = ({ namespaces = [], ranges = [], domains = [] }: Scope): string[] => [
-    ...new Set(['svc', 'pod', namespace, ...namespaces, ...domains, ...ranges.flatMap(reverseZones)])
-  ]
-  const upstreams = (await resolvedUpstreams()).filter(address => address !== server)
-  let now = routed(options)
+  // What is searched is routed, too; both at once would only be the latter.
+  const domains = (scope: Scope): Pick<LinkDns, 'search' | 'routed'> => {
+    const searched = new Set([...search, ...(scope.search ?? [])])
+    return { search: [...searched], routed: routedDomains({ namespace, ...scope }).filter(each => !searched.has(each)) }
+  }
+  const upstreams = (await resolvedUpstreams()).filter(address => address !== server && !isKtServer(address))
+  let now = domains(options)
   try {
-    await setLink({ device, server, search, routed: now })
+    await setLink({ device, server, ...now })
   } catch (error) {
     await revertLink(device)
     throw error
@@ -78,24 +103,36 @@ async function pointResolved(options: PointResolverOptions, search: string[]): P
     upstreams,
     describe: `systemd-resolved asks ${server} on ${device} for ${domain} and the cluster's short names only`,
     async update(scope) {
-      const next = routed(scope)
-      if (next.join() === now.join()) return
+      const next = domains(scope)
+      if (JSON.stringify(next) === JSON.stringify(now)) return
       now = next
-      await routeDomains({ device, search, routed: next })
+      await routeDomains({ device, ...next })
     },
-    restore: once(() => revertLink(device))
+    restore: once(() => revertLink(device)),
+    async handOver(give) {
+      if (!(await give(await readResolvConf()))) return false
+      await revertLink(device)
+      return true
+    }
   }
 }
 
 async function pointFile(options: PointResolverOptions, search: string[]): Promise<PointedResolver> {
-  const { server, journal, note = () => {}, onUpstreams = () => {} } = options
-  const { pointed, upstreams } = await PointedFile.write({ ours: { server, search }, journal, note, onUpstreams })
+  const { server, journal, found, note = () => {}, onUpstreams = () => {} } = options
+  const { pointed, upstreams } = await PointedFile.write({
+    ours: { server, search },
+    journal,
+    found,
+    note,
+    onUpstreams
+  })
   return {
     mode: 'resolv.conf',
     upstreams,
     describe: `/etc/resolv.conf names ${server} first; other names are asked from ${upstreams.join(', ')}`,
     update: async () => {}, // every question comes to us
-    restore: once(() => pointed.restore())
+    restore: once(() => pointed.restore()),
+    handOver: give => pointed.handOver(give)
   }
 }
 

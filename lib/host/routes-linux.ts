@@ -48,6 +48,14 @@ export async function addRoutes(device: string, cidrs: readonly string[], place:
   )
 }
 
+/** The same, before whoever routes the very same range already. */
+export async function addRoutesFirst(device: string, cidrs: readonly string[]): Promise<void> {
+  // IPv4 asks the newest of equals that is put in front; for IPv6 the metric decides, and a subnet of the kernel's has 256.
+  const command = (cidr: string): string =>
+    cidr.includes(':') ? `route add ${cidr} dev ${device} metric 1` : `route prepend ${cidr} dev ${device}`
+  await batch(cidrs.filter(usable(device, HERE)).map(command), 'a route cannot be set', HERE)
+}
+
 /** Take routes out again; those which are gone already are no error. */
 export async function removeRoutes(device: string, cidrs: readonly string[]): Promise<void> {
   await batch(

@@ -1,5 +1,5 @@
 // The one runner of child processes: no shell, a time limit, messages in English.
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { KtError } from '../errors.ts'
 
 /** A tool of the operating system that takes longer than this hangs. */
@@ -39,6 +39,7 @@ export function run(program: string, args: readonly string[], options: RunOption
         timeout: limitMs,
         killSignal: 'SIGKILL',
         maxBuffer: OUTPUT_BYTES,
+        windowsHide: true,
         env: toolEnvironment()
       },
       (error, stdout, stderr) => {
@@ -54,8 +55,25 @@ export function run(program: string, args: readonly string[], options: RunOption
   })
 }
 
+/** As `run`, for what must be known at once: its standard output, or undefined when it fails. */
+export function runSync(program: string, args: readonly string[]): string | undefined {
+  try {
+    return execFileSync(program, args, {
+      encoding: 'utf8',
+      timeout: LIMIT_MS,
+      windowsHide: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      // UTC: a time that is printed is the same wherever the laptop is by then.
+      env: { ...toolEnvironment(), TZ: 'UTC' }
+    })
+  } catch {
+    return undefined
+  }
+}
+
 /** Messages in English, and the programs of the system found wherever the user's PATH leads. */
 export function toolEnvironment(): NodeJS.ProcessEnv {
+  if (process.platform === 'win32') return { ...process.env }
   return { ...process.env, LC_ALL: 'C', PATH: `${process.env.PATH ?? ''}:${SYSTEM_PATH}` }
 }
 

@@ -3,6 +3,8 @@ import { chmodSync, lchownSync, lstatSync, mkdirSync, readFileSync, readlinkSync
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { KtError } from '../errors.ts'
+import { POWERSHELL, systemFile } from './powershell.ts'
+import { runSync } from './run.ts'
 
 /** The user who typed the command: with sudo, the one who called sudo. */
 interface Invoker {
@@ -12,8 +14,8 @@ interface Invoker {
 }
 
 /**
- * The directory `name` below `$KT_HOME`, else below `~/.kt` of the user who typed the command; made when missing,
- * readable by its owner only.
+ * The directory `name` below `$KT_HOME`, else below `~/.kt` of the user who typed the command, on Windows below `%LOCALAPPDATA%\kt`; made
+ * when missing, readable by its owner only.
  */
 export function stateDirectory(name: string): string {
   const path = statePath(name)
@@ -30,7 +32,12 @@ export function stateDirectory(name: string): string {
 
 /** Where `stateDirectory` makes it: for those who only look whether something is there. */
 export function statePath(name: string): string {
-  return join(process.env.KT_HOME || join(invoker().home, '.kt'), name)
+  return join(process.env.KT_HOME || homeOfState(), name)
+}
+
+function homeOfState(): string {
+  if (process.platform === 'win32') return join(process.env.LOCALAPPDATA || join(homedir(), 'AppData', 'Local'), 'kt')
+  return join(invoker().home, '.kt')
 }
 
 /** Home directory of the user who typed the command. */
@@ -47,7 +54,7 @@ export function giveToInvoker(path: string): void {
 
 /**
  * When a process began, as an opaque text that no other process of any boot has; undefined if it does not live.
- * Kernel documentation, filesystems/proc: field 22 of /proc/PID/stat. Where there is no /proc, only that it lives can be told.
+ * Kernel documentation, filesystems/proc: field 22 of /proc/PID/stat. macOS and Windows have no /proc; there it is a time of day.
  */
 export function processStart(pid: number): string | undefined {
   try {
@@ -58,8 +65,31 @@ export function processStart(pid: number): string | undefined {
     if (state === 'Z' || state === 'X') return undefined // ended, only not yet collected by its parent
     return `${fields[19]}@${bootId()}`
   } catch {
-    return isThere(pid) ? 'lives' : undefined
+    return isThere(pid) ? (startTime(pid) ?? 'lives') : undefined
   }
+}
+
+/** Our own does not change, and another program is asked for it. */
+let ownStart: string | undefined
+
+/** The program that says when a process began, where there is no /proc. */
+const ASK: Partial<Record<NodeJS.Platform, (pid: number) => [string, ...string[]]>> = {
+  darwin: pid => ['ps', '-o', 'lstart=', '-p', String(pid)],
+  win32: pid => [
+    systemFile(POWERSHELL),
+    ...['-NoLogo', '-NoProfile', '-NonInteractive', '-Command'],
+    // Get-Process does not say it of a process with more rights than this one.
+    `(Get-CimInstance Win32_Process -Filter 'ProcessId = ${pid}').CreationDate.ToUniversalTime().Ticks`
+  ]
+}
+
+/** Undefined where nobody can be asked. */
+function startTime(pid: number): string | undefined {
+  if (pid === process.pid && ownStart !== undefined) return ownStart
+  const [program, ...args] = ASK[process.platform]?.(pid) ?? []
+  const start = (program && runSync(program, args)?.trim()) || undefined
+  if (pid === process.pid) ownStart = start
+  return start
 }
 
 function isThere(pid: number): boolean {
@@ -107,6 +137,8 @@ function invoker(): Invoker {
   if (uid === 0 && Number.isInteger(sudoUid) && sudoUid > 0) {
     const found = passwd(sudoUid)
     if (found !== undefined) return found
+    // The users of a Mac are not in that file; its sudo leaves HOME as it was.
+    if (process.platform === 'darwin') return { uid: sudoUid, gid: Number(process.env.SUDO_GID) || 0, home: homedir() }
   }
   return { uid, gid: process.getgid?.() ?? 0, home: homedir() }
 }

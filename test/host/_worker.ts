@@ -67,7 +67,7 @@ if (process.argv[2] === 'crash') {
     },
     /** Point, run the shell lines until they are noticed, and be killed. */
     crash: (journals: string, shell = '') =>
-      spawnSync(process.execPath, [fileURLToPath(import.meta.url), 'crash', journals, shell], { timeout: 10_000 })
+      spawnSync(process.execPath, [fileURLToPath(import.meta.url), 'crash', journals, shell], { timeout: 60_000 })
         .signal,
     recover: recoverJournals,
     /** The error's code and message, or undefined. */

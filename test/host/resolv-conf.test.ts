@@ -32,15 +32,24 @@ test('three nameservers at most', t => {
     .split(' ')
     .map(a => `nameserver ${a}\n`)
     .join('')
-  t.deepEqual(written(before), ['nameserver 198.18.0.2', SEARCH, 'nameserver 192.0.2.1', 'nameserver 192.0.2.2', ''])
+  t.deepEqual(written(before), [
+    'nameserver 198.18.0.2',
+    SEARCH,
+    'nameserver 192.0.2.1',
+    'nameserver 192.0.2.2',
+    '# kt: aside: nameserver 192.0.2.3',
+    ''
+  ])
 })
 
 test('alone, and with rotate, no other nameserver may be asked', t => {
-  t.deepEqual(written('nameserver 192.0.2.1\n', { alone: true }), ['nameserver 198.18.0.2', SEARCH, ''])
+  const aside = '# kt: aside: nameserver 192.0.2.1'
+  t.deepEqual(written('nameserver 192.0.2.1\n', { alone: true }), ['nameserver 198.18.0.2', SEARCH, aside, ''])
   t.deepEqual(written('options rotate\nnameserver 192.0.2.1\n'), [
     'nameserver 198.18.0.2',
     SEARCH,
     'options rotate',
+    aside,
     ''
   ])
 })
@@ -78,6 +87,17 @@ test('only our lines are taken out of a file that others have changed', t => {
   t.is(withoutOurs(changed, OURS), 'search corp.test\nnameserver 192.0.2.99\n')
   t.false(hasOurs(withoutOurs(changed, OURS), OURS))
   t.is(withoutOurs(withOurs('', OURS), OURS), '')
+})
+
+test('nameservers that were put aside are there again when ours is taken out of a changed file', t => {
+  for (const [before, options] of [
+    ['nameserver 192.0.2.1\nnameserver 192.0.2.2\n', { alone: true }],
+    ['options rotate\nnameserver 192.0.2.1\n', {}],
+    ['nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n', {}]
+  ] as const) {
+    const changed = `${withOurs(before, OURS, options)}# by another program\n`
+    t.is(withoutOurs(changed, OURS), `${before}# by another program\n`)
+  }
 })
 
 test('property: whatever stands in the file, our server is asked first and nothing of ours is left when it is taken out', t => {

@@ -103,6 +103,14 @@ onLaptop('somebody replaces the file meanwhile: it is his', ONE, async t => {
   t.is(await worker.call('shell', `ls ${JOURNALS}`), '', 'the journal is done with')
 })
 
+onLaptop('another session has taken the file over: putting it back is for that one', ONE, async t => {
+  await worker.call('crash', JOURNALS)
+  await worker.call('shell', 'text=$(sed s/198.18.0.2/198.18.0.6/ /etc/resolv.conf); echo "$text" > /etc/resolv.conf')
+  const text = await worker.call('text')
+  t.deepEqual(await worker.call('recover', JOURNALS), [])
+  t.is(await worker.call('text'), text)
+})
+
 onLaptop('two that recover at once: one of them does it', ONE, async t => {
   await worker.call('crash', JOURNALS)
   const said = await Promise.all([

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { lstatSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
@@ -55,6 +55,32 @@ test('without /proc, as on other systems, a living process is still told from a 
   const hidden = 'mount -t tmpfs tmpfs /proc && exec "$0" --input-type=module -e "$1"'
   const { stdout, stderr } = await run('unshare', ['--mount', 'sh', '-c', hidden, process.execPath, script])
   t.is(stdout, 'string,string,undefined\n', stderr)
+})
+
+test('on macOS and Windows the program of the system is asked when a process began', t => {
+  const home = mkdtempSync(join(tmpdir(), 'kt-home-'))
+  t.teardown(() => rmSync(home, { recursive: true }))
+  const said = '#!/bin/sh\necho "$TZ $LC_ALL $@"\n'
+  writeFileSync(join(home, 'ps'), said, { mode: 0o755 })
+  mkdirSync(join(home, 'System32'))
+  writeFileSync(join(home, 'System32', 'WindowsPowerShell\\v1.0\\powershell.exe'), said, { mode: 0o755 })
+  const script = `import { processStart } from ${JSON.stringify(join(import.meta.dirname, '../../lib/host/state.ts'))}
+    console.log(processStart(process.ppid))`
+  const ask = (platform: string): string =>
+    execFileSync(
+      process.execPath,
+      ['--import', new URL('../commands/_elsewhere.mjs', import.meta.url).href, '--input-type=module', '-e', script],
+      {
+        encoding: 'utf8',
+        env: { ...process.env, PATH: `${home}:${process.env.PATH}`, SystemRoot: home, KT_TEST_PLATFORM: platform }
+      }
+    )
+  t.is(ask('darwin'), `UTC C -o lstart= -p ${process.pid}\n`)
+  t.true(
+    ask('win32').endsWith(
+      `(Get-CimInstance Win32_Process -Filter 'ProcessId = ${process.pid}').CreationDate.ToUniversalTime().Ticks\n`
+    )
+  )
 })
 
 test('processStart knows a process from others that had its number', async t => {
