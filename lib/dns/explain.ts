@@ -66,6 +66,8 @@ export function ruleOf(name: string, owner: Whose, names: ClusterNames): string 
         ? `${name} asks for the name of an address that is not the cluster's: not a name of the cluster`
         : `${name} does not end in ${domain} and is no service that is known here: not a name of the cluster`
     case 'cluster':
+      if (owner.suffix !== undefined)
+        return `${name} ends in ${owner.suffix}: ${owner.name} of this kt, and of no other`
       return owner.name === name
         ? `${name} ends in ${domain}: a name of the cluster`
         : `${name} is short for ${owner.name}, as in a pod of namespace ${names.namespace}`
@@ -85,6 +87,8 @@ function sourceOf(
       return "the cluster's own DNS, asked by the agent"
     case 'cache':
       return `the cluster's own DNS, asked ${(ageMs / 1000).toFixed(1)} s ago and kept`
+    case 'session':
+      return `another kt on this computer, at ${upstream}; kt dns --context CONTEXT asks that one for more`
     case 'upstream':
       return `${upstream}, which answered names before kt came (of ${upstreams.join(', ')})`
     case 'none':

@@ -149,12 +149,16 @@ function firstOf(attempts: Attempt[], late: (indices: number[]) => void): Promis
   })
 }
 
-/** One upstream over UDP, from a port of its own and only from its address (RFC 5452). */
-function askUdp(message: Uint8Array, upstream: string, signal: AbortSignal): Promise<Uint8Array> {
+/** One upstream over UDP, from a port of its own and only from its address (RFC 5452). Rejects when `signal` is aborted. */
+export function askUdp(message: Uint8Array, upstream: string, signal: AbortSignal): Promise<Uint8Array> {
   const { address, port } = endpointOf(upstream)
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIP(address.replace(/%.*$/, '')) === 6 ? 'udp6' : 'udp4')
+    let resend: NodeJS.Timeout | undefined
+    let over: boolean = false
     const end = (error: Error | undefined, answer?: Uint8Array): void => {
+      if (over) return
+      over = true
       clearInterval(resend)
       signal.removeEventListener('abort', cancel)
       socket.removeAllListeners('error').on('error', () => {}) // an ICMP error may still come in
@@ -163,18 +167,22 @@ function askUdp(message: Uint8Array, upstream: string, signal: AbortSignal): Pro
       else resolve(answer)
     }
     const cancel = (): void => end(new Error('cancelled'))
-    const resend = setInterval(() => socket.send(message), RESEND_MS)
     signal.addEventListener('abort', cancel)
     socket.on('error', end)
     socket.on('message', answer => {
       if (answers(answer, message)) end(undefined, answer)
     })
-    socket.connect(port, address, () => socket.send(message))
+    // Where there is no way, the callback is told, and nobody else.
+    socket.connect(port, address, (...[error]: unknown[]) => {
+      if (over || error !== undefined) return end(error as Error | undefined)
+      socket.send(message)
+      resend = setInterval(() => socket.send(message), RESEND_MS)
+    })
   })
 }
 
 /** One upstream over TCP, one connection for the question. */
-function askTcp(message: Uint8Array, upstream: string, signal: AbortSignal): Promise<Uint8Array> {
+export function askTcp(message: Uint8Array, upstream: string, signal: AbortSignal): Promise<Uint8Array> {
   const { address, port } = endpointOf(upstream)
   return new Promise((resolve, reject) => {
     const reader = new FrameReader()

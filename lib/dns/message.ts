@@ -1,5 +1,5 @@
 // DNS messages, RFC 1035 §4: questions and records, read where they lie.
-import { formatAddress } from '../wire/address.ts'
+import { formatAddress, parseAddress } from '../wire/address.ts'
 
 export const TYPE = { A: 1, NS: 2, CNAME: 5, SOA: 6, PTR: 12, TXT: 16, AAAA: 28, SRV: 33, OPT: 41 } as const
 export const RCODE = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, BADVERS: 16 } as const
@@ -121,6 +121,16 @@ export function addressesIn(message: Uint8Array): string[] {
       ({ type, dataLength }) => (type === TYPE.A && dataLength === 4) || (type === TYPE.AAAA && dataLength === 16)
     )
     .map(({ dataAt, dataLength }) => formatAddress(message, dataAt, dataLength))
+}
+
+/** Replace the address in each A and AAAA record of a message, in place; one of the other family is left. */
+export function replaceAddresses(message: Uint8Array, replacement: (address: string) => string): void {
+  for (const { type, dataAt, dataLength } of readRecords(message) ?? []) {
+    if (!((type === TYPE.A && dataLength === 4) || (type === TYPE.AAAA && dataLength === 16))) continue
+    const address = formatAddress(message, dataAt, dataLength)
+    const bytes = parseAddress(replacement(address))
+    if (bytes?.length === dataLength) message.set(bytes, dataAt)
+  }
 }
 
 export const rcodeOf = (message: Uint8Array): number => (message.length < HEADER_LENGTH ? -1 : u16(message, 2) & 0xf)

@@ -5,12 +5,17 @@ import type { ClusterNames } from './cluster-names.ts'
 
 export type Whose =
   /** Below the cluster domain; `below` are the labels in front of it, `name` is the full name. */
-  | { kind: 'cluster'; name: string; below: string[] }
+  | ({ kind: 'cluster'; name: string; below: string[] } & Ours)
   /** Below one of the domains that the user has given to the cluster's DNS. */
-  | { kind: 'included'; name: string; domain: string }
-  /** A reverse lookup of an address that is the cluster's. */
-  | { kind: 'reverse'; address: string }
+  | ({ kind: 'included'; name: string; domain: string } & Ours)
+  /** A reverse lookup of an address that is the cluster's; `name` is its reverse name there. */
+  | ({ kind: 'reverse'; name: string; address: string } & Ours)
   | { kind: 'foreign' }
+
+interface Ours {
+  /** The name means this session and no other on this computer: names in its answer end in this. */
+  suffix?: string
+}
 
 const FOREIGN: Whose = { kind: 'foreign' }
 
@@ -34,7 +39,7 @@ export function whose(
   }
   if (name.endsWith('.arpa')) {
     const address = addressOf(name)
-    return address !== undefined && isClusterAddress(address) ? { kind: 'reverse', address } : FOREIGN
+    return address !== undefined && isClusterAddress(address) ? { kind: 'reverse', name, address } : FOREIGN
   }
   if (name === '') return FOREIGN
   const included = includeDomains.find(each => name === each || name.endsWith(`.${each}`))
@@ -52,6 +57,26 @@ export function whose(
 }
 
 /**
+ * A name below `suffix` is this session's, whatever it is: `nginx.demo.west.kt` is `nginx.demo` in its cluster. Undefined: it is not below it.
+ * @param name lower case, no final dot
+ */
+export function whoseBelow(
+  suffix: string,
+  name: string,
+  names: ClusterNames,
+  includeDomains: readonly string[] = []
+): Whose | undefined {
+  if (name === suffix) return { kind: 'cluster', name: names.domain, below: [], suffix }
+  if (!name.endsWith(`.${suffix}`)) return undefined
+  const inner = name.slice(0, -suffix.length - 1)
+  const found = whose(inner, names, () => false, includeDomains)
+  if (found.kind !== 'foreign') return { ...found, suffix }
+  const labels = inner.split('.')
+  const below = [...labels, ...(labels.length === 1 ? [names.namespace] : []), 'svc']
+  return { kind: 'cluster', name: `${below.join('.')}.${names.domain}`, below, suffix }
+}
+
+/**
  * Programs look for a proxy under every search domain (RFC draft WPAD): such a question is never sent into the cluster, where an answer
  * from whoever runs a pod of that name would take over the laptop's browser.
  */
@@ -59,7 +84,15 @@ export function isProxyDiscovery(below: readonly string[]): boolean {
   return below[0] === 'wpad'
 }
 
-/** RFC 1035 §3.5 and RFC 3596 §2.5; undefined if it is no full address. */
+/** The name of an address in reverse lookups, RFC 1035 §3.5 and RFC 3596 §2.5; undefined for what is no address. */
+export function reverseName(address: string): string | undefined {
+  const bytes = parseAddress(address)
+  if (bytes === undefined) return undefined
+  if (bytes.length === 4) return `${[...bytes].reverse().join('.')}.in-addr.arpa`
+  return `${[...Buffer.from(bytes).toString('hex')].reverse().join('.')}.ip6.arpa`
+}
+
+/** The other way round; undefined if it is no full address. */
 export function addressOf(reverseName: string): string | undefined {
   if (reverseName.endsWith('.in-addr.arpa')) {
     const text = reverseName.slice(0, -'.in-addr.arpa'.length).split('.').reverse().join('.')

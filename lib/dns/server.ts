@@ -14,12 +14,15 @@ import {
   RCODE,
   rcodeOf,
   readQuestion,
+  replaceAddresses,
   TYPE,
   typeName,
   typeNumber
 } from './message.ts'
-import { isProxyDiscovery, type Whose, whose } from './names.ts'
+import { isProxyDiscovery, reverseName, type Whose, whose, whoseBelow } from './names.ts'
+import { Peers } from './peers.ts'
 import { type Reply, replyTo, UDP_BYTES, udpLimit, writeRcode, writeReply, writeTruncated } from './reply.ts'
+import { suffixed } from './suffix.ts'
 
 /** RFC 1035 §3.1: labels of 1 to 63 bytes, 253 characters in all. */
 const isName = (name: string): boolean => name.length <= 254 && /^([^.]{1,63}\.)*[^.]{1,63}\.?$/.test(name)
@@ -46,17 +49,23 @@ export interface ResolverOptions {
   cacheTtlMaxS?: number | undefined
   /** Further domains whose names the cluster's DNS is asked for, lower case, without dots at their ends. */
   includeDomains?: readonly string[] | undefined
+  /** Names below this domain mean this session and no other on this computer. */
+  suffix?: string | undefined
+  /** Between the cluster's addresses and those by which programs here reach them; default: they are the same. */
+  addresses?: { toVirtual(address: string): string; toReal(address: string): string } | undefined
 }
 
-export type Source = 'watch' | 'cluster' | 'cache' | 'upstream' | 'none'
+export type Source = 'watch' | 'cluster' | 'cache' | 'session' | 'upstream' | 'none'
 export interface Answered {
   bytes: Uint8Array
   source: Source
   /** For `cache`: since when it is kept, in milliseconds. */
   ageMs?: number | undefined
-  /** For `upstream`: which one has answered. */
+  /** For `upstream` and `session`: which one has answered. */
   upstream?: string
 }
+
+type Owned = Exclude<Whose, { kind: 'foreign' }>
 
 export class Resolver {
   readonly #names: ClusterNames
@@ -66,6 +75,9 @@ export class Resolver {
   readonly #cache: AnswerCache
   readonly #forwarder: Forwarder
   readonly #includeDomains: readonly string[]
+  readonly #suffix: string | undefined
+  readonly #addresses: ResolverOptions['addresses']
+  readonly #peers = new Peers()
   #underWay = 0
 
   constructor(options: ResolverOptions) {
@@ -76,6 +88,8 @@ export class Resolver {
     this.#cache = new AnswerCache(options.cacheTtlMaxS === undefined ? {} : { ttlMaxS: options.cacheTtlMaxS })
     this.#forwarder = new Forwarder(options.upstreams ?? [])
     this.#includeDomains = options.includeDomains ?? []
+    this.#suffix = options.suffix
+    this.#addresses = options.addresses
   }
 
   /** Known only after the laptop's own resolver was read: may be set late, and again. */
@@ -83,8 +97,27 @@ export class Resolver {
     this.#forwarder.upstreams = upstreams
   }
 
+  /** Other sessions, which are asked for names that this one does not have: `address:port`. */
+  set peers(addresses: readonly string[]) {
+    this.#peers.addresses = addresses
+  }
+
+  /** For another session: only what is the cluster's is answered, all else is refused. */
+  readonly own = {
+    answer: (message: Uint8Array, transport: Transport): Promise<Uint8Array | undefined> =>
+      this.#reply(message, transport, (...asked) => this.#answerOwn(...asked))
+  }
+
   /** The answer to a raw message, at most 1,232 bytes over UDP; undefined if it is no question. Never rejects. */
-  async answer(message: Uint8Array, transport: Transport): Promise<Uint8Array | undefined> {
+  answer(message: Uint8Array, transport: Transport): Promise<Uint8Array | undefined> {
+    return this.#reply(message, transport, (...asked) => this.#answer(...asked))
+  }
+
+  async #reply(
+    message: Uint8Array,
+    transport: Transport,
+    find: (message: Uint8Array, question: Question, transport: Transport) => Promise<Answered>
+  ): Promise<Uint8Array | undefined> {
     const question = readQuestion(message)
     if (question === undefined || this.#underWay >= UNDER_WAY_MAX) return undefined
     if (typeof question === 'number') return writeRcode(message, undefined, question)
@@ -92,7 +125,7 @@ export class Resolver {
     this.#underWay++
     let answered: Answered
     try {
-      answered = await this.#answer(message, question, transport)
+      answered = await find(message, question, transport)
     } catch {
       answered = { bytes: writeRcode(message, question, RCODE.SERVFAIL), source: 'none' }
     } finally {
@@ -136,35 +169,68 @@ export class Resolver {
 
   async #answer(message: Uint8Array, question: Question, transport: Transport): Promise<Answered> {
     const owner = this.#whose(question.name)
-    if (owner.kind === 'foreign') {
-      if (this.#forwarder.cameBack(question.name)) {
-        return { bytes: writeRcode(message, question, RCODE.REFUSED), source: 'none' }
-      }
-      const { answer, upstream } = await this.#forwarder.askWho(message, transport)
-      return { bytes: answer, source: 'upstream', upstream }
+    const own = owner.kind === 'foreign' ? undefined : await this.#answerOwn(message, question, transport)
+    const isSure = own !== undefined && (rcodeOf(own.bytes) !== RCODE.NXDOMAIN || ('suffix' in owner && owner.suffix))
+    if (isSure) return own
+    const theirs = await this.#peers.ask(message, transport)
+    if (theirs !== undefined) return { bytes: theirs.answer, source: 'session', upstream: theirs.peer }
+    if (own !== undefined) return own
+    if (this.#forwarder.cameBack(question.name)) {
+      return { bytes: writeRcode(message, question, RCODE.REFUSED), source: 'none' }
     }
-    if (question.class !== CLASS_IN) return { bytes: writeRcode(message, question, RCODE.REFUSED), source: 'none' }
+    const { answer, upstream } = await this.#forwarder.askWho(message, transport)
+    return { bytes: answer, source: 'upstream', upstream }
+  }
+
+  /** What is not the cluster's is refused. */
+  async #answerOwn(message: Uint8Array, question: Question, transport: Transport): Promise<Answered> {
+    const owner = this.#whose(question.name)
+    if (owner.kind === 'foreign' || question.class !== CLASS_IN) {
+      return { bytes: writeRcode(message, question, RCODE.REFUSED), source: 'none' }
+    }
     // RFC 6891 §6.1.3.
     if ((question.edns?.version ?? 0) > 0) {
       return { bytes: writeRcode(message, question, RCODE.BADVERS), source: 'none' }
     }
-    const limit = transport === 'tcp' ? TCP_BYTES : udpLimit(question)
+    const answered = await this.#answerCluster(
+      message,
+      question,
+      owner,
+      transport === 'tcp' ? TCP_BYTES : udpLimit(question)
+    )
+    const addresses = this.#addresses
+    if (addresses !== undefined) replaceAddresses(answered.bytes, address => addresses.toVirtual(address))
+    return answered
+  }
+
+  async #answerCluster(message: Uint8Array, question: Question, owner: Owned, limit: number): Promise<Answered> {
     const found = this.#find(owner, question)
     if (found === 'ask') return this.#relay(message, question, owner, limit)
     const reply = await this.#complete(found, question.type, CHASE_MAX)
-    renameOwner(reply.answers, owner.kind === 'cluster' ? owner.name : '', question.name)
     for (const { type, data } of [...reply.answers, ...reply.additionals] as { type: string; data: unknown }[]) {
       if ((type === 'A' || type === 'AAAA') && typeof data === 'string') this.#learned(data)
     }
-    return { bytes: writeReply(message, question, reply, limit), source: 'watch' }
+    return { bytes: writeReply(message, question, this.#asAsked(reply, owner, question), limit), source: 'watch' }
+  }
+
+  /** The records with the names by which they were asked for. */
+  #asAsked(reply: Reply, { name, suffix }: Owned, question: Question): Reply {
+    renameOwner(reply.answers, name, question.name)
+    return suffix === undefined ? reply : suffixed(reply, [this.#names.domain, ...this.#includeDomains], suffix)
   }
 
   #whose(name: string): Whose {
-    return whose(name, this.#names, this.#isClusterAddress, this.#includeDomains)
+    const below = this.#suffix && whoseBelow(this.#suffix, name, this.#names, this.#includeDomains)
+    if (below) return below
+    const owner = whose(name, this.#names, this.#isClusterAddress, this.#includeDomains)
+    if (owner.kind !== 'reverse' || this.#addresses === undefined) return owner
+    const address = this.#addresses.toReal(owner.address)
+    if (address === owner.address || this.#suffix === undefined) return owner
+    return { kind: 'reverse', name: reverseName(address) ?? name, address, suffix: this.#suffix }
   }
 
-  #find(owner: Whose, question: Question): FromWatch {
-    if (owner.kind === 'reverse') return this.#reverse(owner.address, question)
+  #find(owner: Owned, question: Question): FromWatch {
+    if (owner.kind === 'reverse') return this.#reverse(owner, question)
     if (owner.kind === 'cluster') return this.#watched(owner, question)
     const isProxy = isProxyDiscovery(question.name.split('.'))
     return isProxy ? { reply: empty(RCODE.NXDOMAIN, this.#names.domain) } : 'ask'
@@ -176,7 +242,7 @@ export class Resolver {
     return found === 'ask' && !mayAsk ? { reply: empty(RCODE.NXDOMAIN, this.#names.domain) } : found
   }
 
-  #reverse(address: string, { type, name }: Question): FromWatch {
+  #reverse({ address, name }: Whose & { kind: 'reverse' }, { type }: Question): FromWatch {
     if (type !== TYPE.PTR) return 'ask'
     const reply = answerReverse(this.#names.reverse?.(address) ?? [], name, this.#names.domain)
     return reply === undefined ? 'ask' : { reply }
@@ -201,12 +267,10 @@ export class Resolver {
   }
 
   /** The question itself to the cluster's DNS. A short name becomes the full one, and the short one again in the answer. */
-  async #relay(message: Uint8Array, question: Question, owner: Whose, limit: number): Promise<Answered> {
-    const isShort = owner.kind === 'cluster' && owner.name !== question.name
-    if (isShort) {
+  async #relay(message: Uint8Array, question: Question, owner: Owned, limit: number): Promise<Answered> {
+    if (owner.name !== question.name) {
       const answers = await this.#askRaw(questionFor(owner.name, question.type))
-      const reply = replyFrom(answers.answer)
-      renameOwner(reply.answers, owner.name, question.name)
+      const reply = this.#asAsked(replyFrom(answers.answer), owner, question)
       return from(answers.ageMs, writeReply(message, question, reply, limit))
     }
     const { answer, ageMs } = await this.#askRaw(message)

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { decode, encode } from 'dns-packet'
 import { Forwarder } from '../../lib/dns/forward.ts'
+import { RCODE, rcodeOf } from '../../lib/dns/message.ts'
 import { Resolver } from '../../lib/dns/server.ts'
 import { ask, EDNS, question, table, told } from './_table.ts'
 import { address, type Behaviour, refuse, type Upstream, upstream } from './_upstream.ts'
@@ -48,6 +49,17 @@ test('failover: an upstream that is not there costs nothing', async t => {
     t.is((await ask(resolver(gone, one), 'www.example.test', 'A', transport)).answers?.length, 1)
   }
   t.true(performance.now() - began < 500)
+})
+
+test('failover: an upstream to which there is no way, as after a change of network, is passed over', async t => {
+  const one = await start(t, address('192.0.2.1'))
+  // A socket may not be connected there: it fails as one without a network does.
+  const to = new Resolver({ names: table(), cluster: NEVER, upstreams: ['255.255.255.255', one.address] })
+  for (const transport of ['udp', 'tcp'] as const) {
+    t.is((await ask(to, 'www.example.test', 'A', transport)).answers?.length, 1)
+  }
+  const nowhere = new Resolver({ names: table(), cluster: NEVER, upstreams: ['255.255.255.255'] })
+  t.is(rcodeOf((await nowhere.answer(question('www.example.test', 'A'), 'udp'))!), RCODE.SERVFAIL)
 })
 
 test('failover: a silent upstream costs its time once, then it comes last', async t => {
