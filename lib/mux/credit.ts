@@ -4,8 +4,11 @@
 export const FIRST_WINDOW = 262_144
 /** Window that every stream gets as long as there is one at all, bytes. */
 export const LEAST_WINDOW = 8_192
-/** Largest window of one stream, bytes: 100 MB/s over 80 ms. */
-export const MAX_WINDOW = 8_388_608
+/** Largest window of one stream, bytes: 200 MB/s over 80 ms. */
+export const MAX_WINDOW = 16_777_216
+/** No window is larger than what comes at this rate, bytes per ms, in a round trip and the time that bulk may queue on the way. */
+const MAX_RATE = 200_000
+const QUEUE_MS = 20
 /**
  * Beyond this sum no window is larger than it must be, bytes: what an unread session costs with up to some hundred streams. Twice as
  * much makes an agent with 64 flows 30 MB larger and no faster.
@@ -17,6 +20,8 @@ export const TOTAL_WINDOW = SPARE_WINDOW + 8_192 * LEAST_WINDOW
 const SHARE = 32
 /** Credit is returned in steps of an eighth of the window, but not below this, bytes: a CREDIT frame per DATA frame is enough. */
 const LEAST_STEP = 65_536
+/** Such a step waits for the next ACK, but no longer than until half of the window is due. */
+const URGENT_PART = 2
 /** Added to the round trip when judging whether the window sets the pace, ms: hops are scheduled, not clocked. */
 export const PACE_ALLOWANCE_MS = 10
 
@@ -37,11 +42,12 @@ export class Budget {
     return window
   }
 
-  /** True: `window` may become twice as large, and is counted so. */
-  double(window: number): boolean {
-    if (window * 2 > MAX_WINDOW || this.#promised + window > SPARE_WINDOW) return false
-    this.#promised += window
-    return true
+  /** What `window` may grow by, at most to twice its size and to what a way with such a round trip can use; it is counted. */
+  grow(window: number, roundTripMs: number): number {
+    const most = Math.min(MAX_WINDOW, MAX_RATE * (roundTripMs + QUEUE_MS))
+    const more = Math.floor(Math.max(0, Math.min(window, most - window, SPARE_WINDOW - this.#promised)))
+    this.#promised += more
+    return more
   }
 
   release(window: number): void {
@@ -78,8 +84,13 @@ export class ReceiveWindow {
 
   /** Credit worth returning when `kept` of the received bytes have not been read yet, else 0. */
   due(kept: number): number {
-    const credit = this.#received - kept + this.#window - this.#granted
+    const credit = this.#credit(kept)
     return credit >= Math.max(this.#window / 8, Math.min(this.#window / 2, LEAST_STEP)) ? credit : 0
+  }
+
+  /** The credit that is due should not wait for an ACK. */
+  urgent(kept: number): boolean {
+    return this.#credit(kept) * URGENT_PART >= this.#window
   }
 
   /** As `due`, and the credit counts as given. Grows the window if half of it went in less than `roundTripMs` and the allowance. */
@@ -93,10 +104,15 @@ export class ReceiveWindow {
     const sets = now - this.#stepBegan < roundTripMs + PACE_ALLOWANCE_MS
     this.#stepBegan = now
     this.#stepGiven = 0
-    if (!sets || !this.#budget.double(this.#window)) return credit
-    this.#granted += this.#window
-    this.#window *= 2
-    return credit + this.#window / 2
+    if (!sets) return credit
+    const more = this.#budget.grow(this.#window, roundTripMs)
+    this.#granted += more
+    this.#window += more
+    return credit + more
+  }
+
+  #credit(kept: number): number {
+    return this.#received - kept + this.#window - this.#granted
   }
 
   release(): void {

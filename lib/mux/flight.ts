@@ -14,7 +14,9 @@ const HOP_MS = 4
  */
 const ALONE_HOP_MS = 16
 /** Nobody is there when no interactive stream has sent for this long, ms: longer than between two keys of a typist. */
-const QUIET_MS = 500
+export const QUIET_MS = 500
+/** Slow start ends when an ACK takes so many round trips and the time in hops. */
+const START_PART = 1.5
 /** A delivery rate is taken over at least this, ms, and over a round trip: a burst through a kernel's buffer is not a rate. */
 const SAMPLE_MS = 20
 /** A delivery rate counts for one to two of these, ms. */
@@ -45,6 +47,7 @@ export class Flight {
   // The sample that is being taken: what was acknowledged when it began, and whether the bound, not a lack of bytes, set the pace.
   #sampleAcked = 0
   #sampleAt = 0
+  #heard = false
   #full = false
   #rate = 0
   #earlierRate = 0
@@ -52,6 +55,8 @@ export class Flight {
   #bound = FIRST_FLIGHT
   #interactiveAt = Number.NEGATIVE_INFINITY
   #probed = false
+  // As long as nothing has shown how much the way carries, the bound grows by what is acknowledged.
+  #starting = true
   #roundTripAt = Number.NEGATIVE_INFINITY
   /** Shortest recent round trip, ms; 0 until one is known. */
   roundTripMs = 0
@@ -97,7 +102,9 @@ export class Flight {
     if (position > this.sent || position < this.#told) return false
     this.#told = position
     if (position < this.acked) return true // sent before the last carrier was lost, and again after it
+    const newly = position - this.acked
     this.acked = position
+    this.#heard = true
     let last: Mark | undefined
     while (this.#firstMark < this.#marks.length && this.#marks[this.#firstMark]!.end <= position) {
       last = this.#marks[this.#firstMark]!
@@ -107,7 +114,9 @@ export class Flight {
       this.#marks = this.#marks.slice(this.#firstMark)
       this.#firstMark = 0
     }
-    if (last !== undefined) this.roundTrip(now - last.sentAt, now, false)
+    if (last === undefined) return true
+    this.roundTrip(now - last.sentAt, now, false)
+    if (this.#starting) this.#start(newly, now - last.sentAt, now)
     return true
   }
 
@@ -124,6 +133,7 @@ export class Flight {
     this.#rate = 0
     this.#earlierRate = 0
     this.#probed = false
+    this.#starting = true
     this.#bound = FIRST_FLIGHT
     this.#roundTripAt = Number.NEGATIVE_INFINITY
     this.roundTripMs = 0
@@ -141,6 +151,8 @@ export class Flight {
 
   /** All that came at `now` has been looked at. (A process that was kept waiting finds many ACKs at once: they are one sample.) */
   settle(now: number): void {
+    if (!this.#heard) return // from ACK to ACK: between them nothing is known
+    this.#heard = false
     const tookMs = now - this.#sampleAt
     if (tookMs < Math.max(SAMPLE_MS, this.roundTripMs)) return
     const rate = (this.acked - this.#sampleAcked) / tookMs
@@ -160,11 +172,23 @@ export class Flight {
     this.#measure(now)
   }
 
+  /** Slow start (RFC 5681 §3.1): twice as much every round trip if it is used, until an ACK comes so late that it must have queued. */
+  #start(newly: number, tookMs: number, now: number): void {
+    if (tookMs > START_PART * this.roundTripMs + this.#hopMs(now)) {
+      this.#starting = false
+      this.#measure(now)
+    } else if ((this.onTheWay + newly) * 2 >= this.#bound) this.#bound = Math.min(MAX_FLIGHT, this.#bound + newly)
+  }
+
+  #hopMs(now: number): number {
+    return now - this.#interactiveAt < QUIET_MS ? HOP_MS : ALONE_HOP_MS
+  }
+
   #measure(now: number): void {
     const rate = Math.max(this.#rate, this.#earlierRate)
     if (rate === 0) return
-    const hopMs = now - this.#interactiveAt < QUIET_MS ? HOP_MS : ALONE_HOP_MS
-    const bytes = rate * (2 * this.roundTripMs + hopMs)
-    this.#bound = Math.min(MAX_FLIGHT, Math.max(this.#probed ? LEAST_FLIGHT : FIRST_FLIGHT, bytes))
+    const bytes = rate * (2 * this.roundTripMs + this.#hopMs(now))
+    const least = this.#starting ? this.#bound : this.#probed ? LEAST_FLIGHT : FIRST_FLIGHT
+    this.#bound = Math.min(MAX_FLIGHT, Math.max(least, bytes))
   }
 }

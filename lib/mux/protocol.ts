@@ -2,6 +2,7 @@
 
 import { ControlQueue } from './control-queue.ts'
 import { Budget, ReceiveWindow } from './credit.ts'
+import { CreditQueue } from './credit-queue.ts'
 import { Decoder, type FrameSink } from './decoder.ts'
 import { Flight, LEAST_FLIGHT } from './flight.ts'
 import {
@@ -57,11 +58,12 @@ export class Protocol implements FrameSink {
   readonly #receipts = new Receipts()
   readonly #control = new ControlQueue()
   readonly #heartbeat: Heartbeat
-  #creditDue: StreamState[] = []
+  readonly #credits = new CreditQueue()
   #taken: StreamState[] = []
   #now: number
   #pong: Uint8Array | undefined
   #suspended = false
+  #queuedBytes = 0
   over = false
 
   constructor(role: Role, now: number, events: ProtocolEvents) {
@@ -77,6 +79,10 @@ export class Protocol implements FrameSink {
   }
   get streams(): number {
     return this.#streams.size
+  }
+  /** Bytes of all streams that are not in frames yet. */
+  get queuedBytes(): number {
+    return this.#queuedBytes
   }
   get promisedBytes(): number {
     return this.#budget.promised
@@ -125,7 +131,7 @@ export class Protocol implements FrameSink {
     if (this.over) return
     this.#now = now
     this.#heartbeat.heard(now)
-    this.#receipts.received += bytes.length
+    this.#receipts.arrived(bytes.length, now)
     if (!this.#decoder.push(bytes)) this.end('protocol')
     this.flight.settle(now)
   }
@@ -154,12 +160,14 @@ export class Protocol implements FrameSink {
   /** Queue bytes; `taken` is reported after all of them are in frames. Until then their memory must stay as it is. */
   send(stream: StreamState, chunks: readonly Uint8Array[], now: number): void {
     if (stream.gone) return
+    this.#queuedBytes -= stream.queued
     for (const bytes of chunks) stream.enqueue(bytes)
+    this.#queuedBytes += stream.queued
     if (stream.queued === 0) this.#taken.push(stream)
     else this.#scheduler.activate(stream, now)
   }
 
-  /** No more bytes from us. All that was sent must have been taken. */
+  /** No more bytes from us. All that was sent must be in frames. */
   finish(stream: StreamState): void {
     if (stream.gone || stream.finished) return
     stream.finished = true
@@ -177,11 +185,7 @@ export class Protocol implements FrameSink {
   read(stream: StreamState): boolean {
     // What a stream leaves to be read counts until somebody has read it.
     if (stream.gone && stream.events.kept() === 0) stream.receive.release()
-    if (stream.gone || stream.ended || stream.creditNoted) return false
-    if (stream.receive.due(stream.events.kept()) === 0) return false
-    stream.creditNoted = true
-    this.#creditDue.push(stream)
-    return true
+    return this.#credits.read(stream)
   }
 
   /** The session is over: GOAWAY is the last frame, all streams are gone. */
@@ -232,6 +236,7 @@ export class Protocol implements FrameSink {
     if (stream === undefined) return this.#streams.known(id) || this.#violation('protocol')
     if (stream.ended) return this.#violation('protocol')
     if (!stream.receive.arrive(bytes.length)) return this.#violation('credit')
+    if (stream.hearsLittle(bytes.length, this.#now)) this.#receipts.hurry(this.#now)
     stream.events.data(bytes)
     return !this.over
   }
@@ -325,22 +330,9 @@ export class Protocol implements FrameSink {
     }
     this.#control.move(gather)
     if (this.over) return
-    this.#transmitCredit(now)
+    const inPassing = gather.bytes > 0 || this.#receipts.due(now)
+    this.#credits.transmit(gather, now, this.flight.roundTripMs, inPassing)
     this.#receipts.transmit(gather, now)
-  }
-
-  #transmitCredit(now: number): void {
-    if (this.#creditDue.length === 0) return
-    for (const stream of this.#creditDue) {
-      stream.creditNoted = false
-      if (stream.gone || stream.ended) continue
-      const credit = stream.receive.give(stream.events.kept(), now, this.flight.roundTripMs)
-      if (credit === 0) continue
-      this.#gather.header(CREDIT, 4, stream.id)
-      const { slab, at } = this.#gather.reserve(4)
-      setU32(slab, at, credit)
-    }
-    this.#creditDue = []
   }
 
   #transmitData(now: number): void {
@@ -358,9 +350,13 @@ export class Protocol implements FrameSink {
       const length = Math.min(stream.queued, stream.credit, room, this.#scheduler.limit(stream))
       this.#gather.header(DATA, length, stream.id)
       stream.move(length, this.#gather)
+      this.#queuedBytes -= length
       this.#scheduler.sent(stream, length)
       if (stream.queued === 0) this.#taken.push(stream)
-      if (stream.queued === 0 && stream.place === 'sparse') flight.interactive(now)
+      if (stream.queued === 0 && stream.place === 'sparse') {
+        flight.interactive(now)
+        this.#receipts.hurry(now)
+      }
     }
   }
 
@@ -380,6 +376,7 @@ export class Protocol implements FrameSink {
   #drop(stream: StreamState): void {
     if (stream.gone) return
     stream.gone = true
+    this.#queuedBytes -= stream.queued
     stream.discard()
     if (stream.events.kept() === 0) stream.receive.release()
     this.#streams.remove(stream)

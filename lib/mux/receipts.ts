@@ -1,4 +1,5 @@
 // spec.md, "What is on the way": how many bytes of frames have come, and when the peer is told.
+import { QUIET_MS } from './flight.ts'
 import { ACK, setU64 } from './frame.ts'
 import type { Gather } from './gather.ts'
 
@@ -6,22 +7,40 @@ import type { Gather } from './gather.ts'
 const ACK_BYTES = 16_384
 const ACK_NOW_BYTES = 524_288
 const ACK_MS = 2
+/** The same while nobody interactive is there, ms: the peer has 16 ms on the way then, and each ACK wakes every server between us. */
+const ALONE_ACK_MS = 6
 
 export class Receipts {
   /** Bytes of frames that have come since the session began, headers included. */
   received = 0
   #told = 0
   #toldAt = 0
+  #hurriedAt = Number.NEGATIVE_INFINITY
+  #gapMs = ACK_MS
 
   /** When the next ACK becomes due by the passing of time. */
   get deadline(): number {
-    return this.received - this.#told < ACK_BYTES ? Number.POSITIVE_INFINITY : this.#toldAt + ACK_MS
+    return this.received - this.#told < ACK_BYTES ? Number.POSITIVE_INFINITY : this.#toldAt + this.#gapMs
+  }
+
+  arrived(bytes: number, now: number): void {
+    this.received += bytes
+    this.#gapMs = now - this.#hurriedAt < QUIET_MS ? ACK_MS : ALONE_ACK_MS
+  }
+
+  /** A stream that sends little has sent, there or here: the peer has less on the way from now on, and waits for ACKs sooner. */
+  hurry(now: number): void {
+    this.#hurriedAt = now
+  }
+
+  due(now: number): boolean {
+    const untold = this.received - this.#told
+    return untold >= ACK_NOW_BYTES || (untold >= ACK_BYTES && now - this.#toldAt >= this.#gapMs)
   }
 
   /** An ACK into `gather` if one is due. */
   transmit(gather: Gather, now: number): void {
-    const untold = this.received - this.#told
-    if (untold < ACK_BYTES || (untold < ACK_NOW_BYTES && now - this.#toldAt < ACK_MS)) return
+    if (!this.due(now)) return
     gather.header(ACK, 8, 0)
     const { slab, at } = gather.reserve(8)
     setU64(slab, at, this.received)

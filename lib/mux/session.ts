@@ -7,7 +7,11 @@ import { MuxStream, type StreamOwner } from './stream.ts'
 import type { StreamEvents, StreamState } from './stream-state.ts'
 
 /** What is queued is written at once from here on, bytes; less waits for the end of the event loop's turn, to go in one write. */
-const WRITE_NOW_BYTES = 32_768
+const WRITE_NOW_BYTES = 262_144
+/** A stream may queue so many bytes before its writer has to wait: what one turn writes, */
+const STREAM_QUEUE_BYTES = 196_608
+/** as long as all of them together queue no more than this; else one write at a time. */
+const QUEUE_BYTES = 4_194_304
 /** The goodbye may take this long to leave, ms. */
 const GOODBYE_MS = 1_000
 
@@ -46,7 +50,8 @@ export interface MuxEnd {
 
 /**
  * Many streams over one carrier at a time, which belongs to the session from now on. Its chunks are used during their 'data' event
- * only; what it was given to write stays as it is until the peer has it.
+ * only; what it was given to write stays as it is until the peer has it. With a 'turn' event it may say that nothing more comes in this
+ * turn of the event loop.
  */
 export class MuxSession implements StreamOwner {
   #carrier: Duplex | undefined
@@ -60,7 +65,7 @@ export class MuxSession implements StreamOwner {
   #end: MuxEnd | undefined
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
-  #pumpDue = false
+  #pumpDue: NodeJS.Immediate | undefined
   #pumping = false
   #blocked = false
   #waitingBytes = 0
@@ -153,11 +158,14 @@ export class MuxSession implements StreamOwner {
 
   // ---- StreamOwner -------------------------------------------------------------------------------------------------
 
-  send(state: StreamState, chunks: readonly Uint8Array[]): void {
-    this.#protocol.send(state, chunks, this.#now())
-    this.#waitingBytes += state.queued
+  send(state: StreamState, chunks: readonly Uint8Array[]): boolean {
+    const protocol = this.#protocol
+    const before = protocol.queuedBytes
+    protocol.send(state, chunks, this.#now())
+    this.#waitingBytes += protocol.queuedBytes - before
     if (this.#waitingBytes >= WRITE_NOW_BYTES && !this.#pumping) this.#pump()
     else this.#wake()
+    return state.queued < STREAM_QUEUE_BYTES && protocol.queuedBytes < QUEUE_BYTES
   }
 
   finish(state: StreamState): void {
@@ -185,6 +193,7 @@ export class MuxSession implements StreamOwner {
     this.#carrier = carrier
     this.#blocked = false
     carrier.on('data', this.#arrive)
+    carrier.on('turn', this.#turn)
     carrier.on('drain', this.#drained)
     carrier.on('error', this.#lost)
     carrier.on('end', this.#lost)
@@ -210,6 +219,7 @@ export class MuxSession implements StreamOwner {
     this.#carrier = undefined
     if (carrier === undefined) return
     carrier.off('data', this.#arrive)
+    carrier.off('turn', this.#turn)
     carrier.off('drain', this.#drained)
     carrier.off('error', this.#lost)
     carrier.off('end', this.#lost)
@@ -241,13 +251,18 @@ export class MuxSession implements StreamOwner {
 
   /** Write at the end of this turn of the event loop, so that what else happens in it shares the write. */
   #wake(): void {
-    if (this.#pumpDue) return
-    this.#pumpDue = true
-    setImmediate(this.#pumpLater)
+    this.#pumpDue ??= setImmediate(this.#pumpLater)
+  }
+
+  /** The carrier has said all that came to it in this turn. */
+  readonly #turn = (): void => {
+    if (this.#pumpDue === undefined) return
+    clearImmediate(this.#pumpDue)
+    this.#pumpLater()
   }
 
   readonly #pumpLater = (): void => {
-    this.#pumpDue = false
+    this.#pumpDue = undefined
     const arrived = this.#arrived
     this.#arrived = []
     for (const stream of arrived) stream.flush()
@@ -259,11 +274,13 @@ export class MuxSession implements StreamOwner {
     this.#pumping = true
     this.#waitingBytes = 0
     const carrier = this.#carrier
+    carrier?.cork() // many frames, one write: what it wakes on the way then finds much to do
     while (carrier?.writable === true && !this.#blocked) {
       const pieces = this.#protocol.transmit(this.#now())
       if (pieces.length === 0) break
       this.#blocked = !this.#write(carrier, pieces, this.#protocol.emptied())
     }
+    carrier?.uncork()
     this.#protocol.report(this.#protocol.emptied())
     this.#pumping = false
     if (this.#protocol.over && !this.#blocked) this.#sayGoodbye()
@@ -274,11 +291,8 @@ export class MuxSession implements StreamOwner {
   #write(carrier: Duplex, pieces: Uint8Array[], emptied: StreamState[]): boolean {
     const taken = emptied.length === 0 ? undefined : this.#saying(emptied)
     const last = pieces.length - 1
-    if (last === 0) return carrier.write(pieces[0]!, taken)
     let more = true
-    carrier.cork()
     for (let i = 0; i <= last; i++) more = carrier.write(pieces[i]!, i === last ? taken : undefined)
-    carrier.uncork()
     return more
   }
 

@@ -3,6 +3,7 @@ import { giveBlock, isBlock } from '../blocks.ts'
 import type { ReceiveWindow } from './credit.ts'
 import type { ResetCode } from './frame.ts'
 import type { Gather } from './gather.ts'
+import { SPARSE_BYTES, SPARSE_MS } from './scheduler.ts'
 
 /** How a stream learns what happened. Called while bytes arrive or leave; none of them may throw. */
 export interface StreamEvents {
@@ -52,6 +53,9 @@ export class StreamState {
   turn = 0
   recentBytes = 0
   recentSince = Number.NEGATIVE_INFINITY
+  #heardBytes = 0
+  #heardSince = Number.NEGATIVE_INFINITY
+  #hearsMuch = false
 
   constructor(id: number, credit: number, receive: ReceiveWindow, events: StreamEvents) {
     this.id = id
@@ -62,6 +66,18 @@ export class StreamState {
 
   get sendable(): boolean {
     return this.queued > 0 && this.credit > 0 && !this.gone
+  }
+
+  /** Bytes have come. True: its peer sends little on it, by the measure of the scheduler there. */
+  hearsLittle(length: number, now: number): boolean {
+    if (now - this.#heardSince > SPARSE_MS) {
+      this.#hearsMuch = this.#heardBytes + length >= SPARSE_BYTES
+      this.#heardBytes = 0
+      this.#heardSince = now
+    }
+    this.#heardBytes += length
+    this.#hearsMuch ||= this.#heardBytes >= SPARSE_BYTES
+    return !this.#hearsMuch
   }
 
   enqueue(bytes: Uint8Array): void {

@@ -4,8 +4,10 @@ import { giveBlock, takeBlock } from '../blocks.ts'
 import type { ResetCode } from './frame.ts'
 import type { StreamState } from './stream-state.ts'
 
-/** Bytes a writer may hand in before it is asked to wait, and a reader may leave in Node's own buffer. */
-const BUFFER_BYTES = 131_072
+/** Bytes a reader may leave in Node's own buffer. */
+const READ_BUFFER_BYTES = 131_072
+/** A writer is asked to wait when the session wants no more and this lies in Node's buffer, bytes: more than one block. */
+const WRITE_BUFFER_BYTES = 65_537
 /** Pieces from here on, bytes, are gathered in blocks that can be recycled; TLS and the frames below cut bulk up into 9 KiB. */
 const BULK_BYTES = 8_192
 /** Waiting smaller pieces are put together in blocks of this size, bytes; else the overhead of each would defeat the credit. */
@@ -25,7 +27,8 @@ export class MuxResetError extends Error {
 
 /** What a stream asks of its session. */
 export interface StreamOwner {
-  send(stream: StreamState, chunks: readonly Uint8Array[]): void
+  /** Queue bytes. False: no more, until they are `taken`. */
+  send(stream: StreamState, chunks: readonly Uint8Array[]): boolean
   finish(stream: StreamState): void
   reset(stream: StreamState, code: ResetCode): void
   read(stream: StreamState): void
@@ -44,6 +47,7 @@ export class MuxStream extends Duplex {
   readonly keepsChunks = true
   readonly #owner: StreamOwner
   #state: StreamState | undefined
+  /** Of a write, or of the end, that waits until everything is in frames. */
   #written: ((error?: Error | null) => void) | undefined
   #wanted = false
   #waiting: Uint8Array[] = []
@@ -55,7 +59,7 @@ export class MuxStream extends Duplex {
   #flushDue = false
 
   constructor(owner: StreamOwner) {
-    super({ allowHalfOpen: true, readableHighWaterMark: BUFFER_BYTES, writableHighWaterMark: BUFFER_BYTES })
+    super({ allowHalfOpen: true, readableHighWaterMark: READ_BUFFER_BYTES, writableHighWaterMark: WRITE_BUFFER_BYTES })
     this.#owner = owner
     this.on('error', ignore)
   }
@@ -106,8 +110,14 @@ export class MuxStream extends Duplex {
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    if (this.#state !== undefined) this.#owner.finish(this.#state)
-    callback()
+    const state = this.#state
+    if (state === undefined || state.queued === 0) this.#finish(callback)
+    else this.#written = error => (error ? callback(error) : this.#finish(callback))
+  }
+
+  /** Bytes that were written and wait in the session, beside the `writableLength` that wait here. */
+  get queuedBytes(): number {
+    return this.#state?.queued ?? 0
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -125,11 +135,16 @@ export class MuxStream extends Duplex {
   }
 
   #send(chunks: Uint8Array[], callback: (error?: Error | null) => void): void {
-    if (this.#state === undefined || this.#state.gone) callback(new MuxResetError('closed'))
-    else {
-      this.#written = callback
-      this.#owner.send(this.#state, chunks)
-    }
+    const state = this.#state
+    if (state === undefined || state.gone) callback(new MuxResetError('closed'))
+    else if (this.#owner.send(state, chunks)) callback()
+    else if (state.queued > 0) this.#written = callback
+    else callback()
+  }
+
+  #finish(callback: () => void): void {
+    if (this.#state !== undefined) this.#owner.finish(this.#state)
+    callback()
   }
 
   #pushEnd(): void {
@@ -213,6 +228,7 @@ export class MuxStream extends Duplex {
   }
 
   taken(): void {
+    if (this.#state !== undefined && this.#state.queued > 0) return // more has come since; it is told when that is taken
     const written = this.#written
     this.#written = undefined
     written?.()

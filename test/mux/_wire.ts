@@ -116,6 +116,8 @@ export class Way {
   #queue: { at: number; bytes: Uint8Array }[] = []
   /** Longest time that anything waited for its turn, ms. */
   worstWaitMs = 0
+  /** Messages, if the carrier makes one of each write. */
+  writes = 0
 
   constructor(from: Side, to: Side, delayMs: number, bytesPerMs: number) {
     this.#from = from
@@ -131,6 +133,7 @@ export class Way {
       this.#from.protocol.report(this.#from.protocol.emptied())
       if (pieces.length === 0) return
       const bytes = Buffer.concat(pieces)
+      this.writes += 1
       this.worstWaitMs = Math.max(this.worstWaitMs, this.#freeAt - now)
       this.#freeAt = Math.max(this.#freeAt, now) + bytes.length / this.#bytesPerMs
       this.#queue.push({ at: this.#freeAt + this.#delayMs, bytes })

@@ -92,6 +92,26 @@ test('alone, bulk may queue for longer; who comes then waits once', t => {
   t.true(Math.max(...waits.slice(2)) < 12, `then ${Math.max(...waits.slice(2))} ms`)
 })
 
+test('a long way is filled within some round trips, by one stream alone', t => {
+  const { total } = transfer({ delayMs: 40, bytesPerMs: 100_000, bulk: 1, runMs: 2_000 })
+  t.true(total > 100_000 * 2_000 * 0.7, `${((total / 200_000_000) * 100).toFixed(0)} % of the way`)
+})
+
+test('a reader of bulk speaks seldom while nobody else is there: ACK and CREDIT leave together', t => {
+  const client = new Side('client')
+  const agent = new Side('agent')
+  const ways = [new Way(client, agent, 0.25, 100_000), new Way(agent, client, 0.25, 100_000)]
+  const { state } = client.open()
+  const feed = (now: number) => {
+    while (state!.queued < 131_072) client.protocol.send(state!, [Buffer.alloc(65_536)], now)
+  }
+  run(client, agent, ways, 0, 2_000, feed)
+  const [said, bytes] = [ways[1]!.writes, agent.readers[0]!.bytes]
+  run(client, agent, ways, 2_000, 4_000, feed)
+  const perMegabyte = (ways[1]!.writes - said) / ((agent.readers[0]!.bytes - bytes) / 1e6)
+  t.true(perMegabyte < 2.5, `${perMegabyte.toFixed(1)} messages for each megabyte`)
+})
+
 test('bulk streams share the way evenly', t => {
   const { received } = transfer({ delayMs: 5, bytesPerMs: 50_000, bulk: 8, runMs: 3_000 })
   t.is(received.length, 8)

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { Duplex } from 'node:stream'
 import test from 'ava'
 import fc from 'fast-check'
 import { MuxSession } from '../../lib/mux/session.ts'
@@ -20,6 +21,37 @@ test('the request arrives with the stream', async t => {
   })
   await once(client.open(Buffer.from('what it is for')), 'close').catch(() => {})
   t.is(request, 'what it is for')
+  await close()
+})
+
+test('what one turn of the event loop brings leaves as one write, and the end behind it', async t => {
+  const [near, far] = plainPair()
+  const writes: number[] = []
+  const carrier = new Duplex({
+    highWaterMark: 262_144,
+    read: () => void near.resume(),
+    write: (chunk: Buffer, _encoding, done) => {
+      writes.push(chunk.length)
+      near.write(chunk, done)
+    },
+    writev: (chunks, done) => {
+      const bytes = Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer))
+      writes.push(bytes.length)
+      near.write(bytes, done)
+    },
+    final: done => void near.end(done)
+  })
+  near.on('data', (bytes: Buffer) => void (carrier.push(Buffer.from(bytes)) || near.pause()))
+  near.on('end', () => void carrier.push(null))
+  const { client, close } = sessions(echo, [carrier, far])
+  const stream = client.open(Buffer.of(1))
+  stream.write('x')
+  await once(stream, 'data') // and more credit with it
+  writes.length = 0
+  for (let i = 0; i < 3; i++) stream.write(Buffer.alloc(60_000, i))
+  stream.end()
+  t.is((await bytesOf(stream)).length, 180_000)
+  t.true(writes[0]! > 180_000, `${writes}`)
   await close()
 })
 
