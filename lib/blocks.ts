@@ -16,9 +16,9 @@ export function takeBlock(): Buffer<ArrayBuffer> {
   return Buffer.from(memory)
 }
 
-/** Whether `bytes` is the beginning of memory of a block's size: cheaper than to try to give back what is none. */
+/** Whether `bytes` is the beginning of a block that somebody has taken. */
 export function isBlock(bytes: Uint8Array): boolean {
-  return bytes.byteOffset === 0 && bytes.buffer.byteLength === BLOCK_BYTES
+  return bytes.byteOffset === 0 && bytes.buffer.byteLength === BLOCK_BYTES && taken.has(bytes.buffer)
 }
 
 /** Give back the block that `bytes` is the beginning of: nobody may use it any more. Everything else is ignored. */

@@ -30,17 +30,20 @@ export class ConnectionError extends Error {
 /**
  * `end()` is FIN and leaves the other direction open. `destroy()` before both directions have ended is RST. The peer's RST
  * destroys with ECONNRESET, its silence with ETIMEDOUT, the end of the stack with ECONNABORTED; an 'error' nobody listens to is
- * ignored, since what a peer does must not end the process. What is written has been copied when the callback of `write` is
- * called; what is read belongs to the reader, who may `recycle` it.
+ * ignored, since what a peer does must not end the process. What is written belongs to the connection until the callback of `write` is
+ * called, and if it is a block (lib/blocks.ts) for good; what is read belongs to the reader, who may `recycle` it.
  */
 export class Connection extends Duplex {
+  /** For `join`: chunks that are written here are not given back by who wrote them. */
+  readonly keepsChunks = true
   readonly #path: Path
   readonly #endpoint: Endpoint
   readonly #actions: ConnectionActions
   /** Node has asked for more to read. */
   #wanted: boolean = false
-  /** A write the endpoint had no room for (the rest of it), and whom to tell once it has. */
+  /** Writes the endpoint had no room for, how much of the first it has taken, and whom to tell once it has all. */
   #held: Uint8Array[] = []
+  #heldAt = 0
   #written: ((error?: Error | null) => void) | undefined
   #shutdown: boolean = false
   #ended: boolean = false
@@ -150,12 +153,11 @@ export class Connection extends Duplex {
     let taken = 0
     let sent = 0
     for (const chunk of held) {
-      const n = this.#endpoint.send(chunk)
+      const n = this.#send(chunk)
       sent += n
-      if (n < chunk.length) {
-        held[taken] = chunk.subarray(n)
-        break
-      }
+      this.#heldAt += n
+      if (this.#heldAt < chunk.length) break
+      this.#heldAt = 0
       taken++
     }
     if (sent > 0) this.#actions.touched()
@@ -164,6 +166,15 @@ export class Connection extends Duplex {
     const written = this.#written
     this.#written = undefined
     written?.()
+  }
+
+  /** The rest of the first held chunk, or a part of it; a block that has been copied is free. */
+  #send(chunk: Uint8Array): number {
+    const from = this.#heldAt
+    if (from === 0 && this.#endpoint.give(chunk)) return chunk.length
+    const n = this.#endpoint.send(from === 0 ? chunk : chunk.subarray(from))
+    if (from + n === chunk.length) giveBlock(chunk)
+    return n
   }
 }
 

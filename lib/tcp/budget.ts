@@ -16,6 +16,11 @@ export class Budget {
     this.limit = limit
   }
 
+  /** A quarter is gone: windows do not grow any more. */
+  get scarce(): boolean {
+    return this.used > this.limit / 4
+  }
+
   /** Half is gone: windows and queues stay small from here on, before anything must be refused. */
   get pressed(): boolean {
     return this.used > this.limit / 2

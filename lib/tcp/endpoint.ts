@@ -61,7 +61,7 @@ export class Endpoint {
   }
 
   /**
-   * Queue bytes; how many were taken, from the front. They are kept by reference until acknowledged and must not be changed.
+   * Queue a copy of bytes; how many were taken, from the front.
    * Nothing is taken after `shutdown` and in CLOSED.
    */
   send(bytes: Uint8Array): number {
@@ -69,6 +69,10 @@ export class Endpoint {
     const n = Math.min(bytes.length, this.sendFree)
     snd.queue.push(n === bytes.length ? bytes : bytes.subarray(0, n))
     return n
+  }
+  /** Queue a block (lib/blocks.ts) with much in it, which is the endpoint's from now on. False: it was not taken, try `send`. */
+  give(block: Uint8Array): boolean {
+    return block.length <= this.sendFree && this.#tcb.snd.queue.take(block)
   }
   /** How many bytes `send` takes now; grows when ACKs arrive. */
   get sendFree(): number {

@@ -1,9 +1,11 @@
-// The send side's storage: what the caller has written, copied, until it is acknowledged.
-import { giveBlock, takeBlock } from '../blocks.ts'
+// The send side's storage: what the caller has written, until it is acknowledged.
+import { giveBlock, isBlock, takeBlock } from '../blocks.ts'
 import type { Budget } from './budget.ts'
 
 /** Chunks from this size on, in bytes, go to large blocks that are used again; few of those stay partly empty. */
 const BULK_BYTES = 16_384
+/** Blocks of the caller with this much in them, in bytes, are kept in place of a copy. */
+const OWN_BYTES = 32_768
 /** Size of the blocks for smaller chunks, in bytes. */
 const SMALL_BLOCK_BYTES = 4096
 /** Chunks that were dropped before the list is moved to the front of its array. */
@@ -30,6 +32,17 @@ export class SendQueue {
 
   constructor(budget: Budget) {
     this.#budget = budget
+  }
+
+  /** Append a block without a copy, if that wastes little; false: it was not taken. */
+  take(block: Uint8Array): boolean {
+    if (block.length < OWN_BYTES || !isBlock(block)) return false
+    this.length += block.length
+    this.#budget.used += block.length
+    this.#chunks.push(block)
+    this.#block = NOTHING
+    this.#filled = 0
+    return true
   }
 
   /** Append a copy. */

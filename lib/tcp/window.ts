@@ -33,7 +33,7 @@ export function advertise(tcb: Tcb, shift: number): number {
 export function windowConsumed(tcb: Tcb, n: number): void {
   const { rcv, budget } = tcb
   rcv.consumed += n
-  if (rcv.consumed >= rcv.limit && rcv.limit < rcv.maxLimit && !budget.pressed) {
+  if (rcv.consumed >= rcv.limit && rcv.limit < rcv.maxLimit && !budget.scarce) {
     rcv.limit = Math.min(rcv.limit * 2, rcv.maxLimit)
     rcv.consumed = 0
   }
