@@ -1,6 +1,8 @@
-// The control socket of a running session: HTTP over a Unix socket that only its owner may open.
+// The control socket of a running session: HTTP over a Unix socket that only its owner may open; on Windows over a named pipe, which others
+// may open for reading alone, and so cannot ask (learn.microsoft.com: "Named Pipe Security and Access Rights").
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 
 /** What a running session can be asked for. */
 export interface Control {
@@ -14,8 +16,12 @@ export interface Control {
   dashboard(port: number): Promise<unknown>
   /** Begin to stop; the process ends when everything is put back. */
   stop(): void
+  /** A line to another session, which is the callee's to read and to close; without it there is none. */
+  neighbour?(socket: Duplex): void
 }
 
+/** Where Windows has its named pipes. */
+export const PIPES = '\\\\.\\pipe\\'
 /** Answers longer than this are not ours. */
 const ANSWER_MAX_BYTES = 1 << 20
 const ANSWER_LIMIT_MS = 5_000
@@ -23,6 +29,8 @@ const ANSWER_LIMIT_MS = 5_000
 const MAX_CONNECTIONS = 64
 /** What waits for the reader of a capture: a second of a fast connection. */
 const CAPTURE_BACKLOG_BYTES = 128 * 1024 * 1024
+/** What a control connection becomes for another session: lines of JSON both ways. */
+const NEIGHBOUR = 'kt-neighbour'
 
 /** Serve `control` on `path`; the result closes it. */
 export async function serveControl(path: string, control: Control): Promise<() => void> {
@@ -54,18 +62,29 @@ export async function serveControl(path: string, control: Control): Promise<() =
       answer(404, { error: 'unknown' })
     }
   })
+  server.on('upgrade', (q, socket) => {
+    if (q.headers.upgrade !== NEIGHBOUR || control.neighbour === undefined) return socket.destroy()
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${NEIGHBOUR}\r\n\r\n`)
+    control.neighbour(socket)
+  })
   server.maxConnections = MAX_CONNECTIONS
-  rmSync(path, { force: true })
+  const isFile = !isPipe(path)
+  if (isFile) rmSync(path, { force: true })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(path, resolve)
   })
-  chmodSync(path, 0o600) // until here its directory, 0700, keeps others out
+  if (isFile) chmodSync(path, 0o600) // until here its directory, 0700, keeps others out
   server.unref()
   return () => {
     server.close()
     server.closeAllConnections()
   }
+}
+
+/** True for the name of a pipe of Windows, which is no file and goes with its process. */
+export function isPipe(path: string): boolean {
+  return path.startsWith(PIPES)
 }
 
 /** A capture as the body of an answer that ends with its reader. A reader who is too slow loses packets. */
@@ -101,6 +120,26 @@ export function openCapture(path: string, filter: string): Promise<IncomingMessa
       })
       s.on('end', () => reject(new Error((JSON.parse(text) as { error: string }).error)))
     })
+    q.on('error', reject)
+    q.end()
+  })
+}
+
+/** A line to the session behind `path`. Rejects when it has none to give, or nobody answers within `limitMs`. */
+export function openNeighbour(path: string, limitMs: number): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const headers = { connection: 'Upgrade', upgrade: NEIGHBOUR }
+    const q = request({ socketPath: path, path: '/neighbour', headers, timeout: limitMs })
+    q.on('upgrade', (_, socket, head) => {
+      socket.setTimeout(0)
+      socket.unshift(head)
+      resolve(socket)
+    })
+    q.on('response', s => {
+      s.resume()
+      reject(new Error('it speaks to no other session'))
+    })
+    q.on('timeout', () => q.destroy(new Error('no answer')))
     q.on('error', reject)
     q.end()
   })

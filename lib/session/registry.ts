@@ -1,7 +1,9 @@
 // Which kt processes run on this laptop: one state file and one control socket each, in a directory only its owner can read.
+import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { giveToInvoker, networkNamespace, processStart, stateDirectory } from '../host/state.ts'
+import { PIPES } from './control.ts'
 
 /** What `kt status`, `kt down` and a second `kt up` read. Field names are stable. */
 export interface SessionState {
@@ -23,7 +25,14 @@ export interface SessionState {
 
 const runDirectory = (): string => stateDirectory('run')
 
-export const socketPath = (pid: number): string => join(runDirectory(), `${pid}.sock`)
+/**
+ * Where the session of process `pid` can be asked, made anew with each call on Windows: a pipe has no directory that keeps others out, so
+ * its name cannot be guessed and is known from the state file alone.
+ */
+export function socketPath(pid: number, platform: string = process.platform): string {
+  return platform === 'win32' ? `${PIPES}kt-${pid}-${randomUUID()}` : join(runDirectory(), `${pid}.sock`)
+}
+
 const filePath = (pid: number): string => join(runDirectory(), `${pid}.json`)
 
 /** Write the state file of this process; the result removes it and the socket. */
@@ -37,7 +46,7 @@ export function register(state: SessionState): () => void {
 
 function forget(pid: number): void {
   rmSync(filePath(pid), { force: true })
-  rmSync(socketPath(pid), { force: true })
+  rmSync(join(runDirectory(), `${pid}.sock`), { force: true })
 }
 
 /** The sessions that live in this network namespace; files of dead processes are removed on the way. */

@@ -7,6 +7,7 @@ import type { Capturable } from './capture.ts'
 import type { AgentLink } from './link/link.ts'
 import type { CarrierEvent, LinkState } from './link/link-record.ts'
 import type { ShadowKeeper } from './link/shadow-keeper.ts'
+import type { Neighbours } from './network/neighbours.ts'
 import type { Routes } from './network/routes.ts'
 
 /** Field names are stable: `kt status --output json` prints them. */
@@ -29,6 +30,8 @@ export interface SessionStatus {
   flows: number
   routes: { cidr: string; reason: string }[]
   dns: string
+  /** Names below this domain are this session's, whoever else runs on this computer; empty except for `kt up`. */
+  suffix: string
   /** Ports of the cluster that lead to this laptop; empty for `kt up`. */
   exposed: string[]
   /** Ports of this laptop that lead into the cluster; empty except for `kt forward` and `kt up --socks`. */
@@ -49,6 +52,10 @@ export interface Parts {
   /** Where the resolver answers inside the TUN. */
   resolverAddresses?: readonly string[]
   dns?: string
+  /** The domain of names that are this session's alone. */
+  suffix?: string
+  /** Other kt up on this computer. */
+  neighbours?: Neighbours
   exposed?: string[]
   forwarded?: string[]
   environment?: Record<string, string>
@@ -63,6 +70,7 @@ export function statusOf({
   device,
   routes,
   dns,
+  suffix,
   exposed,
   forwarded,
   environment
@@ -85,6 +93,7 @@ export function statusOf({
     flows: stack?.size.flows ?? 0,
     routes: routes?.plan.routes ?? [],
     dns: dns ?? '',
+    suffix: suffix ?? '',
     exposed: exposed ?? [],
     forwarded: forwarded ?? [],
     environment: environment ?? {}

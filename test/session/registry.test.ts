@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
 import { networkNamespace, processStart } from '../../lib/host/state.ts'
-import { askControl, serveControl } from '../../lib/session/control.ts'
+import { askControl, isPipe, serveControl } from '../../lib/session/control.ts'
 import { register, type SessionState, sessions, socketPath } from '../../lib/session/registry.ts'
 
 process.env.KT_HOME = mkdtempSync(join(tmpdir(), 'kt-registry-'))
@@ -39,6 +39,14 @@ test.serial('files of a dead process, of a reused pid and torn files deceive nob
   writeFileSync(join(run, 'torn.json'), '{"pid": 12')
   t.deepEqual(sessions(), [])
   t.false(existsSync(join(run, '999999.json')))
+})
+
+test('on Windows it is a named pipe that nobody can guess', t => {
+  const pipe = socketPath(7, 'win32')
+  t.regex(pipe, /^\\\\\.\\pipe\\kt-7-[0-9a-f-]{36}$/)
+  t.not(socketPath(7, 'win32'), pipe)
+  t.true(isPipe(pipe))
+  t.false(isPipe(socketPath(7, 'darwin')))
 })
 
 test.serial('another network namespace is another laptop', t => {

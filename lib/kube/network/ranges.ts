@@ -23,7 +23,7 @@ export async function discoverRanges(cluster: Cluster, facts: PodFacts, signal?:
   const [services, pods, serverAddresses] = await Promise.all([
     serviceEvidence(cluster, signal),
     podEvidence(cluster, signal),
-    addressesOf(cluster)
+    carrierAddresses(cluster)
   ])
   return decideRanges({ ...services, ...pods, serverAddresses }, facts)
 }
@@ -173,7 +173,7 @@ async function items<T>({ api }: Cluster, request: Request, signal?: AbortSignal
 }
 
 /** What the carrier itself needs: through the TUN it would run into itself. */
-async function addressesOf({ server, proxy }: Cluster): Promise<Evidence['serverAddresses']> {
+export async function carrierAddresses({ server, proxy }: Cluster): Promise<Evidence['serverAddresses']> {
   const [ofServer, ofProxy] = await Promise.all([resolved(server), proxy === undefined ? [] : resolved(proxy)])
   return [
     ...ofServer.map(address => ({ address, reason: 'the API server' })),

@@ -1,7 +1,7 @@
 // How every command that stays begins: reach the cluster, be seen by `kt status`, check the rights. Nothing is changed yet.
 import { demandRights } from '../../kube/api/access.ts'
 import type { Right } from '../../kube/api/api-error.ts'
-import { type Cluster, loadCluster } from '../../kube/api/client.ts'
+import { type CarrierKind, type Cluster, loadCluster } from '../../kube/api/client.ts'
 import type { PodWishes } from '../../kube/shadow/shadow-manifest.ts'
 import { version } from '../../version.ts'
 import { startCapture } from '../capture.ts'
@@ -16,10 +16,14 @@ export interface ClusterOptions {
   kubeconfig: string | undefined
   context: string | undefined
   namespace: string | undefined
+  /** A jump host from which the API server is reached: `ssh://me@bastion`. */
+  via?: string | undefined
   /** What the user wants of every pod that is made. */
   pod?: PodWishes
   /** A port-forward that is older is replaced, ms. */
   carrierMaxAgeMs?: number | undefined
+  /** Default: a port-forward alone. */
+  carrier?: CarrierKind | undefined
   /** Where this process logs to, or empty. */
   log: string
   /** Unseen by `kt status` and `kt down`: the session of a program that has it by the library, and ends it itself. */
@@ -61,7 +65,11 @@ export async function openCluster(
       explain: async (name, type) => parts.resolver?.explain(name, type),
       capture: (filter, write) => parts.capturable && startCapture(parts.capturable, filter, write),
       dashboard: dashboardOf(running, { cluster, command: command.name, parts, local: localOf(options) }),
-      stop: () => stop.abort('kt down')
+      stop: () => stop.abort('kt down'),
+      neighbour: socket => {
+        if (parts.neighbours === undefined) socket.destroy()
+        else parts.neighbours.accept(socket)
+      }
     })
   await step(running, 'Rights are sufficient', () => demandRights(cluster, command, stop.signal))
   return cluster

@@ -1,13 +1,17 @@
 // The laptop finds the cluster's names: its resolver is pointed at ours, or /etc/hosts has them, or nothing is changed.
 import type { Resolver } from '../../dns/server.ts'
+import { KtError } from '../../errors.ts'
 import { HostsFile } from '../../host/hosts-file.ts'
 import type { Journal } from '../../host/journal.ts'
-import { laptopUpstreams, pointResolver, type Scope } from '../../host/resolver-linux.ts'
 import type { Ranges } from '../../kube/network/ranges.ts'
 import type { WatchedNames } from '../../kube/network/services.ts'
+import { platform } from '../platform.ts'
 import type { Report } from '../report.ts'
-import { type DnsMode, upstreamsOf } from './dns-mode.ts'
+import type { DnsMode } from './dns-mode.ts'
 import { hostsLines } from './hosts-lines.ts'
+import { latestOnly } from './latest-only.ts'
+import { LocalDns } from './local-dns.ts'
+import type { Neighbours } from './neighbours.ts'
 
 export interface DnsOptions {
   mode: DnsMode
@@ -16,12 +20,17 @@ export interface DnsOptions {
   server: string
   /** Further domains whose names the cluster's DNS is asked for. */
   includeDomains: readonly string[]
+  /** The domain of names that are this session's alone. */
+  suffix: string
+  /** The address by which programs here reach this one of the cluster. */
+  toVirtual(address: string): string
+  neighbours: Neighbours
   names: WatchedNames
   ranges: Ranges
   resolver: Resolver
   journal: Journal
   report: Report
-  /** Others answer names now than before; they must stay outside of the routes. */
+  /** Others answer names now than before, who must stay outside of the routes; or another session is asked. */
   onUpstreams(): void
 }
 
@@ -41,7 +50,7 @@ export interface LaptopDns {
 export async function startDns(options: DnsOptions): Promise<LaptopDns> {
   switch (options.mode.kind) {
     case 'localDNS':
-      return startLocal(options, options.mode.upstreams)
+      return LocalDns.start(options, options.mode.upstreams)
     case 'hosts':
       return startHosts(options, options.mode.namespaces)
     case 'none':
@@ -49,66 +58,34 @@ export async function startDns(options: DnsOptions): Promise<LaptopDns> {
   }
 }
 
-async function startLocal(options: DnsOptions, wanted: string[] | undefined): Promise<LaptopDns> {
-  const { names, resolver, report } = options
-  let { ranges } = options
-  let upstreams: string[] = []
-  const take = (own: readonly string[]): void => {
-    upstreams = upstreamsOf(wanted, own)
-    resolver.upstreams = upstreams
-  }
-  const scope = (): Scope => ({
-    namespaces: [...names.namespaces()].sort(),
-    ranges: ranges.ranges.map(({ cidr }) => cidr),
-    domains: options.includeDomains
-  })
-  const pointed = await pointResolver({
-    device: options.device,
-    server: options.server,
-    domain: names.domain,
-    namespace: names.namespace,
-    ...scope(),
-    journal: options.journal,
-    note: text => report({ event: 'note', text }),
-    onUpstreams: own => {
-      take(own)
-      options.onUpstreams()
-    }
-  })
-  take(pointed.upstreams)
-  const update = latestOnly(() => pointed.update(scope()), report)
-  names.onChange = update
-  return {
-    mode: pointed.mode,
-    describe: pointed.describe,
-    upstreams: () => upstreams,
-    follow(now) {
-      ranges = now
-      update()
-    },
-    restore() {
-      names.onChange = undefined
-      return pointed.restore()
-    }
-  }
-}
-
 async function startHosts(options: DnsOptions, namespaces: readonly string[]): Promise<LaptopDns> {
-  const { names, report, journal } = options
+  const { names, neighbours, report, journal } = options
+  const other = neighbours.list.find(({ hosts }) => hosts)
+  if (other !== undefined)
+    throw new KtError(
+      'KT_RUNNING',
+      `the kt of context ${other.context} (process ${other.pid}) has /etc/hosts already`,
+      {
+        hint: '--dnsMode localDNS and none work beside it'
+      }
+    )
+  neighbours.tell({ hosts: true })
   const upstreams = await askedHere(options)
   const file = new HostsFile(journal)
-  const write = (): Promise<void> => file.set(hostsLines(names, namespaces))
+  const write = (): Promise<void> => file.set(hostsLines(names, namespaces, options.toVirtual))
   await write()
-  names.onChange = latestOnly(write, report)
+  const update = latestOnly(write, report)
+  names.onChange = update
   const whose = [...new Set([names.namespace, ...namespaces])].join(', ')
   return {
     mode: 'hosts',
     describe: `/etc/hosts has the services of ${whose}; the laptop's resolver is as it was`,
     upstreams: () => upstreams,
-    follow: () => {},
+    follow: update,
     async restore() {
       names.onChange = undefined
       const text = await file.restore()
+      neighbours.tell({ hosts: false })
       if (text !== undefined) report({ event: 'note', text })
     }
   }
@@ -126,26 +103,8 @@ async function startNone(options: DnsOptions): Promise<LaptopDns> {
 }
 
 /** Who asks our resolver although nothing points at it gets other names from where the laptop gets them. */
-async function askedHere({ resolver }: DnsOptions): Promise<readonly string[]> {
-  const upstreams = await laptopUpstreams()
+async function askedHere({ resolver, neighbours }: DnsOptions): Promise<readonly string[]> {
+  const upstreams = neighbours.leader?.upstreams ?? (await platform.laptopUpstreams())
   resolver.upstreams = upstreams
   return upstreams
-}
-
-/** `f` once at a time; calls meanwhile are one call afterwards. What fails is said. */
-function latestOnly(f: () => Promise<void>, report: Report): () => void {
-  let running: boolean = false
-  let again: boolean = false
-  const run = async (): Promise<void> => {
-    running = true
-    do {
-      again = false
-      await f().catch((error: Error) => report({ event: 'warning', text: `DNS is not up to date: ${error.message}` }))
-    } while (again)
-    running = false
-  }
-  return () => {
-    if (running) again = true
-    else void run()
-  }
 }

@@ -1,4 +1,5 @@
 // What happens to whatever is sent into the TUN: to our resolver, or through the tunnel to the cluster; from a shell also to where it went before.
+import { PEER_PORT } from '../../dns/peers.ts'
 import type { Resolver } from '../../dns/server.ts'
 import { serveTcp } from '../../dns/tcp.ts'
 import type { EchoRequest } from '../../stack/echo.ts'
@@ -27,6 +28,8 @@ export interface RelayOptions {
   resolver: Resolver
   /** The addresses inside the TUN where the resolver answers. */
   resolverAddresses: readonly string[]
+  /** The cluster's address that a virtual one stands for; default: all are the cluster's own. */
+  toReal?(address: string): string
 }
 
 /** The stack's three callbacks: every conversation the laptop begins with the cluster. */
@@ -43,18 +46,20 @@ export class Relay {
   onConnection(pending: PendingConnection): void {
     const { destination, destinationPort } = pending
     if (this.#isResolver(destination)) {
-      if (destinationPort === DNS_PORT) serveTcp(pending.accept(), this.#options.resolver)
-      else pending.refuse()
+      const answerer = this.#answerer(destinationPort)
+      if (answerer === undefined) pending.refuse()
+      else serveTcp(pending.accept(), answerer)
       return
     }
-    const way = this.#options.way(destination)
+    const real = this.#real(destination)
+    const way = this.#options.way(real)
     if (way === undefined) {
       pending.unreachable()
       return
     }
     const gone = new AbortController()
     pending.onGone = () => gone.abort()
-    way.dial(destination, destinationPort, { signal: gone.signal }).then(
+    way.dial(real, destinationPort, { signal: gone.signal }).then(
       stream => {
         this.#note(destination)
         trace('opened', 'tcp', pending)
@@ -82,13 +87,14 @@ export class Relay {
   onFlow(flow: UdpFlow): void {
     const { destination, destinationPort } = flow
     if (this.#isResolver(destination)) {
-      if (destinationPort !== DNS_PORT) {
+      const answerer = this.#answerer(destinationPort)
+      if (answerer === undefined) {
         flow.unreachable()
         flow.close()
         return
       }
       flow.onDatagram = bytes => {
-        this.#options.resolver.answer(bytes, 'udp').then(
+        answerer.answer(bytes, 'udp').then(
           answer => {
             if (answer !== undefined) flow.send(answer)
           },
@@ -97,7 +103,8 @@ export class Relay {
       }
       return
     }
-    const way = this.#options.way(destination)
+    const real = this.#real(destination)
+    const way = this.#options.way(real)
     if (way === undefined) {
       flow.unreachable()
       flow.close()
@@ -105,7 +112,7 @@ export class Relay {
     }
     trace('opened', 'udp', flow)
     const far = way.datagrams(
-      destination,
+      real,
       destinationPort,
       bytes => {
         this.#note(destination)
@@ -130,15 +137,26 @@ export class Relay {
       echo.reply()
       return
     }
-    const way = this.#options.way(destination)
+    const real = this.#real(destination)
+    const way = this.#options.way(real)
     if (way === undefined || this.#probing.has(destination) || this.#probing.size >= PROBING_MAX) return
     this.#probing.add(destination)
-    void isAlive(way, destination).then(alive => {
+    void isAlive(way, real).then(alive => {
       this.#probing.delete(destination)
       if (!alive) return
       this.#note(destination)
       echo.reply()
     })
+  }
+
+  /** Who answers at this port of the resolver's addresses. */
+  #answerer(port: number): Pick<Resolver, 'answer'> | undefined {
+    if (port === DNS_PORT) return this.#options.resolver
+    return port === PEER_PORT ? this.#options.resolver.own : undefined
+  }
+
+  #real(address: string): string {
+    return this.#options.toReal?.(address) ?? address
   }
 
   #isResolver(address: string): boolean {

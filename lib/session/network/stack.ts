@@ -13,12 +13,14 @@ export interface StackParts {
   relay: Relay
   /** For captures. */
   names: WatchedNames
+  /** As the relay's. */
+  toReal?(address: string): string
 }
 
 /** Begin to read; connections are closed with `life`. `kt capture` sees the packets. */
-export function startStack({ life }: Running, parts: Parts, { device, relay, names }: StackParts): Stack {
+export function startStack({ life }: Running, parts: Parts, { device, relay, names, toReal }: StackParts): Stack {
   const listeners = new Set<PacketSeen>()
-  parts.capturable = { device: device.name, listeners, nameOf: address => nameOf(names, address) }
+  parts.capturable = { device: device.name, listeners, nameOf: address => nameOf(names, toReal?.(address) ?? address) }
   const stack = new Stack({
     device: traceDevice(device, listeners),
     onConnection: pending => relay.onConnection(pending),

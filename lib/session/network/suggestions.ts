@@ -5,8 +5,14 @@ import type { WatchedNames } from '../../kube/network/services.ts'
 /** Ports that speak HTTP by their name or number. */
 const HTTP_PORTS = new Set([80, 8080, 8000, 3000, 5000])
 
-/** Three commands: a short name, a full name, an address. First those with pods, of the own namespace, that look like HTTP. */
-export function suggestions(names: WatchedNames): string[] {
+/** Three commands: a short name, a full name, an address. First those with pods, of the own namespace, that look like HTTP. `suffix` stands behind the names. */
+export function suggestions(
+  names: WatchedNames,
+  {
+    suffix = '',
+    toVirtual = (address: string) => address
+  }: { suffix?: string; toVirtual?(address: string): string } = {}
+): string[] {
   const best = [...names.services()]
     .filter(s => s.kind === 'ClusterIP' && s.ports.some(p => p.protocol === 'tcp'))
     .sort(
@@ -17,10 +23,11 @@ export function suggestions(names: WatchedNames): string[] {
   const scheme = port?.port === 443 ? 'https' : 'http'
   const tail = port === undefined || port.port === 80 || port.port === 443 ? '' : `:${port.port}`
   const short = best.namespace === names.namespace ? best.name : `${best.name}.${best.namespace}`
-  const address = best.addresses[0] ?? ''
+  const address = toVirtual(best.addresses[0] ?? '')
+  const tailed = (name: string): string => (suffix === '' ? name : `${name}.${suffix}`)
   return [
-    short,
-    `${best.name}.${best.namespace}.svc.${names.domain}`,
+    tailed(short),
+    tailed(`${best.name}.${best.namespace}.svc.${names.domain}`),
     address.includes(':') ? `[${address}]` : address
   ].map(host => `curl ${scheme}://${host}${tail}`)
 }

@@ -18,15 +18,16 @@ export interface Presence {
   capture: Control['capture']
   dashboard: Control['dashboard']
   stop(): void
+  neighbour: NonNullable<Control['neighbour']>
 }
 
 /** Write the state file and open the control socket, until `life` ends. */
 export async function announce(
   life: Lifecycle,
-  { cluster, log, command, status, explain, capture, dashboard, stop }: Presence
+  { cluster, log, command, status, explain, capture, dashboard, stop, neighbour }: Presence
 ): Promise<void> {
   const socket = socketPath(process.pid)
-  const close = await serveControl(socket, { status, explain, capture, dashboard, stop })
+  const close = await serveControl(socket, { status, explain, capture, dashboard, stop, neighbour })
   giveToInvoker(socket) // `sudo kt up`, then `kt status` without sudo
   const unregister = register({
     pid: process.pid,

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
 import { directWay } from '../../../lib/session/network/direct-way.ts'
+import type { DatagramsEnd } from '../../../lib/tunnel/tunnel.ts'
 
 /** RFC 5737: nobody. */
 const ELSEWHERE = '192.0.2.1'
@@ -86,4 +87,12 @@ test('a flow that is closed before its socket is there sends nothing', async t =
   })
   t.is(String(Buffer.from((await next) as Uint8Array)), 'next')
   t.deepEqual(heard, ['next'])
+})
+
+test('datagrams to where there is no way are told so, and end nothing else', async t => {
+  // A socket may not be connected there: it fails as one without a network does.
+  const reason = await new Promise<DatagramsEnd>(resolve => {
+    way.datagrams('255.255.255.255', 9, () => {}, resolve).send(Buffer.from('anybody?'))
+  })
+  t.is(reason, 'denied')
 })
