@@ -28,8 +28,11 @@ export function join(a: Duplex, b: Duplex): void {
 /** End both directions of `duplex` at once, with RST where it is a socket. */
 export function abort(duplex: Duplex, error: Error): void {
   if (duplex.destroyed) return
-  if ('resetAndDestroy' in duplex) (duplex as Duplex & Resettable).resetAndDestroy()
-  else duplex.destroy(error)
+  if (!('resetAndDestroy' in duplex)) return void duplex.destroy(error)
+  const socket = duplex as Duplex & Resettable
+  if (!socket.writableEnded || socket.writableFinished) return void socket.resetAndDestroy()
+  // Node loses a socket that it resets while its FIN is under way: EINVAL, no 'close', and the descriptor stays.
+  return void socket.once('finish', () => setImmediate(() => socket.resetAndDestroy()))
 }
 
 function flow(from: Duplex, to: Duplex): void {

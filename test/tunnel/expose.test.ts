@@ -51,8 +51,9 @@ test('whatever the text is, the error is one line', t => {
 })
 
 test('the agent’s own ports keep out of the way', t => {
-  t.deepEqual(agentPorts(), { session: 7070, ready: 7071 })
-  t.deepEqual(agentPorts({ ...CONFIG, ports: [{ ...PORT, port: 7070 }] }), { session: 7071, ready: 7072 })
-  t.deepEqual(agentPorts({ ...CONFIG, ports: [{ ...PORT, port: 7071 }] }), { session: 7070, ready: 7072 })
+  t.deepEqual(agentPorts(), { session: 7070, ready: 7071, ssh: 7022 })
+  t.deepEqual(agentPorts({ ...CONFIG, ports: [{ ...PORT, port: 7070 }] }), { session: 7071, ready: 7072, ssh: 7022 })
+  t.deepEqual(agentPorts({ ...CONFIG, ports: [{ ...PORT, port: 7071 }] }), { session: 7070, ready: 7072, ssh: 7022 })
+  t.is(agentPorts({ ...CONFIG, ports: [{ ...PORT, port: 7022 }] }).ssh, 7023)
   t.deepEqual(agentPorts({ ...CONFIG, ports: [{ ...PORT, port: 7070, network: 'udp' }] }).session, 7070)
 })

@@ -51,6 +51,28 @@ test('destroying one without an error destroys the other with one', async t => {
   t.true((await error)[0] instanceof Error)
 })
 
+test('a socket that is reset right behind its end is closed, and its descriptor is not lost', async t => {
+  const server = createServer({ allowHalfOpen: true }, socket => socket.on('error', () => {}).resume()).listen(
+    0,
+    '127.0.0.1'
+  )
+  await once(server, 'listening')
+  const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true })
+  await once(socket, 'connect')
+  const [far, right] = duplexPair()
+  join(socket, right)
+  far.end()
+  right.once('end', () => right.destroy()) // the end has been passed on, and nothing more can be
+  right.resume()
+  let failure: Error | undefined
+  socket.on('error', error => {
+    failure = error
+  })
+  await once(socket, 'close')
+  t.is(failure, undefined)
+  server.close()
+})
+
 test('after both ends neither is reset', async t => {
   const { near, far, left, right } = joined()
   near.end('a')
