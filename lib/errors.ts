@@ -4,13 +4,14 @@
 export type KtErrorCode =
   | 'KT_USAGE' // the command line is wrong
   | 'KT_NOT_ROOT' // rights on this computer are missing
-  | 'KT_NO_TUN' // /dev/net/tun is not there or cannot be opened
+  | 'KT_NO_TUN' // no device can be made: /dev/net/tun or wintun.dll is not there or cannot be opened
   | 'KT_NO_TOOL' // a program this computer should have (ip, resolvectl) is missing
   | 'KT_PLATFORM' // this operating system is not supported (yet)
   | 'KT_RUNNING' // another `kt up` holds the laptop
   | 'KT_NOT_RUNNING' // no `kt up` runs that could be asked
   | 'KT_KUBECONFIG' // no kubeconfig, or one that cannot be read; unknown context
   | 'KT_API_UNREACHABLE' // no answer from the API server
+  | 'KT_JUMP_HOST' // the host of --via cannot be reached, or refuses
   | 'KT_UNAUTHORIZED' // the API server does not know who we are
   | 'KT_FORBIDDEN' // a right in the cluster is missing: verb and resource are in the message
   | 'KT_NOT_FOUND' // something in the cluster is not there

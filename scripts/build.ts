@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { buildProgram } from '../lib/commands/main.ts'
 import { version } from '../lib/version.ts'
-import { bundleAgent } from './bundle-agent.ts'
+import { bundleAgent, bundleSshDoor } from './bundle-agent.ts'
 import { bundlePage } from './bundle-page.ts'
 import { writeDeclarations } from './declarations.ts'
 import { manPage } from './reference.ts'
@@ -14,6 +14,7 @@ chmodSync('dist/bin/kt.js', 0o755)
 writeDeclarations('dist')
 mkdirSync('dist/shadow-agent', { recursive: true })
 writeFileSync('dist/shadow-agent/agent.js', await bundleAgent())
+writeFileSync('dist/shadow-agent/ssh-door.js', await bundleSshDoor())
 mkdirSync('dist/dashboard', { recursive: true })
 for (const [name, text] of Object.entries(await bundlePage())) writeFileSync(`dist/dashboard/${name}`, text)
 mkdirSync('dist/man', { recursive: true })

@@ -2,12 +2,12 @@
 // `kt up` looks for it as any import does and says so when it is not there; everything without a TUN works.
 import { readFileSync, statSync } from 'node:fs'
 import { build, type Plugin } from 'esbuild'
-import { bundleAgent } from './bundle-agent.ts'
+import { bundleAgent, bundleSshDoor } from './bundle-agent.ts'
 import { bundlePage } from './bundle-page.ts'
 
 const FILE = 'bundle/kt.mjs'
 const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
-const agent = await bundleAgent()
+const sources = { agentSource: await bundleAgent(), sshDoorSource: await bundleSshDoor() }
 const page = await bundlePage()
 
 /** What is read from files beside the program becomes part of it. */
@@ -15,8 +15,10 @@ const embedded: Plugin = {
   name: 'embedded',
   setup({ onLoad }) {
     onLoad({ filter: /lib\/version\.ts$/ }, () => ({ contents: `export const version = ${JSON.stringify(version)}` }))
-    onLoad({ filter: /lib\/kube\/agent-source\.ts$/ }, () => ({
-      contents: `export const agentSource = async () => ${JSON.stringify(agent)}`
+    onLoad({ filter: /lib\/kube\/shadow\/agent-source\.ts$/ }, () => ({
+      contents: Object.entries(sources)
+        .map(([name, text]) => `export const ${name} = async () => ${JSON.stringify(text)}`)
+        .join('\n')
     }))
     onLoad({ filter: /lib\/dashboard\/page-files\.ts$/ }, () => ({
       contents: `export const pageFiles = async () => (${JSON.stringify(page)})`
@@ -37,7 +39,9 @@ await build({
   plugins: [embedded],
   external: ['koffi', 'cpu-features'],
   loader: { '.node': 'empty' },
-  // Packages in CommonJS ask for Node's modules by `require`.
-  banner: { js: `import { createRequire as requireOf } from 'node:module';const require = requireOf(import.meta.url);` }
+  // Packages in CommonJS ask for Node's modules by `require`, and for their own place.
+  banner: {
+    js: `import { createRequire as requireOf } from 'node:module';const require = requireOf(import.meta.url), __dirname = import.meta.dirname, __filename = import.meta.filename;`
+  }
 })
 console.log(`${FILE}: ${(statSync(FILE).size / 1e6).toFixed(1)} MB`)

@@ -58,7 +58,8 @@ function flow(stream: MuxStream, address: string, port: number, family: number):
     sendDatagram(stream, bytes)
   })
   socket.connect(port, address, (...[error]: unknown[]) => {
-    if (error !== undefined || stream.destroyed) return // 'error' has been told, or nobody listens any more
+    if (error !== undefined) return refuse(stream, verdictOf(error as Error)) // no way there; 'error' does not tell that
+    if (stream.destroyed) return
     connected = true
     stream.write(encodeVerdict('opened'))
     read(stream, socket, idle)

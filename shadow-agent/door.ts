@@ -10,6 +10,8 @@ const MAX_STRANGERS = 16
 
 export interface DoorOptions {
   version: string
+  /** Of the ssh door, or empty. */
+  sshHostKey: string
   /** Ed25519, SPKI PEM. */
   publicKey: string
   /** A session without a carrier is kept for this long, ms. */
@@ -81,12 +83,12 @@ export class Door {
   }
 
   #begin(carrier: Socket, sessionId: string): void {
-    const { version, log, changed } = this.#options
+    const { version, sshHostKey, log, changed } = this.#options
     const instance = this.#instance.toString('hex')
     const replaced = this.#guest
     const session = new MuxSession(carrier, {
       role: 'agent',
-      onStream: (stream, request) => serve(stream, request, { version, instance }),
+      onStream: (stream, request) => serve(stream, request, { version, instance, sshHostKey }),
       onDetached: error => this.#detached(guest, error)
     })
     const guest: Guest = { sessionId, session, orphaned: undefined }

@@ -3,11 +3,13 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import type { AgentFacts } from '../lib/tunnel/facts.ts'
 
-/** `instance`: hex. Nothing here throws: what cannot be read is empty. */
-export function gatherFacts(version: string, instance: string): AgentFacts {
+/** What only the agent's process knows of itself. */
+export type AgentIdentity = Pick<AgentFacts, 'version' | 'instance' | 'sshHostKey'>
+
+/** Nothing here throws: what cannot be read is empty. */
+export function gatherFacts(identity: AgentIdentity): AgentFacts {
   return {
-    version,
-    instance,
+    ...identity,
     node: process.version,
     resolvConf: textOf('/etc/resolv.conf'),
     serviceHost: process.env.KUBERNETES_SERVICE_HOST ?? '',

@@ -217,7 +217,8 @@ class Flow {
     }
     this.#target = { send, close: () => socket.close() }
     socket.connect(this.#options.exposed.original, address, (...[error]: unknown[]) => {
-      if (error !== undefined || this.#over) return
+      if (error !== undefined) return this.close() // no way there; 'error' does not tell that
+      if (this.#over) return
       connected = true
       for (const bytes of this.#kept ?? []) send(bytes)
     })

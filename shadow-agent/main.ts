@@ -1,12 +1,14 @@
 // The agent in the shadow pod: listens on loopback, where only the port-forward of its pod reaches it.
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
+import { GATHER_BYTES } from '../lib/mux/gather.ts'
 import { parseExpose } from '../lib/tunnel/expose.ts'
-import { AGENT_PORT } from '../lib/tunnel/request.ts'
+import { AGENT_PORT, SSH_PORT } from '../lib/tunnel/request.ts'
 import { Door } from './door.ts'
 import { Exposure } from './expose.ts'
 import { KIN_SIGN } from './kin.ts'
 import { runRouter } from './router/main.ts'
+import type { SshDoor } from './ssh/ssh-door.ts'
 
 declare const KT_VERSION: string | undefined
 
@@ -16,8 +18,8 @@ const FIRST_SESSION_SECONDS = 120
 const ORPHAN_SECONDS = 180
 /** When the agent ends by itself: the connections of its session are reset first, ms. */
 const RESETS_MS = 100
-/** Bytes that may wait in a carrier: two gathered writes. */
-const CARRIER_BYTES = 131_072
+/** Bytes that may wait in a carrier: four gathered writes, which leave as one. */
+const CARRIER_BYTES = 4 * GATHER_BYTES
 /** A carrier that goes silent below the mux is probed after this, ms. */
 const KEEP_ALIVE_MS = 15_000
 
@@ -27,11 +29,13 @@ async function main(): Promise<void> {
   const publicKey = readKey(process.env.KT_PUBLIC_KEY ?? '')
   const orphanSeconds = Number(process.env.KT_ORPHAN_SECONDS ?? '') || ORPHAN_SECONDS
   const exposure = await expose(process.env.KT_EXPOSE)
+  const ssh = await openSsh(process.env.KT_SSH)
   // An agent behind a Service must not end while that sends callers here: it serves them from the originals until its pod is removed.
   const mayLeave = exposure?.servesAlone !== true
   let orphaned = mayLeave ? setTimeout(leave, Math.min(FIRST_SESSION_SECONDS, orphanSeconds) * 1_000) : undefined
   const door = new Door({
     version: VERSION,
+    sshHostKey: ssh?.hostKey ?? '',
     publicKey,
     orphanMs: orphanSeconds * 1_000,
     log,
@@ -65,6 +69,7 @@ async function main(): Promise<void> {
     readiness?.close()
     await exposure?.drain()
     server.close()
+    ssh?.close()
     await door.close()
     process.exit(0)
   }
@@ -81,6 +86,22 @@ async function expose(value: string | undefined): Promise<Exposure | undefined> 
     await exposure.listen()
     for (const { port, network, to } of config.ports) log(`listens at ${port}/${network} for the ${to}`)
     return exposure
+  } catch (error) {
+    return fail(error)
+  }
+}
+
+/** Open the ssh door, whose program is a file of its own; undefined: none is wanted. */
+async function openSsh(file: string | undefined): Promise<SshDoor | undefined> {
+  if (file === undefined) return undefined
+  try {
+    const { openSshDoor } = (await import(file)) as typeof import('./ssh/ssh-door.ts')
+    return await openSshDoor({
+      authorizedKeys: readFileSync(process.env.KT_SSH_KEYS ?? '', 'utf8'),
+      port: Number(process.env.KT_SSH_LISTEN ?? SSH_PORT),
+      shell: process.env.KT_SSH_SHELL !== undefined,
+      log
+    })
   } catch (error) {
     return fail(error)
   }

@@ -90,7 +90,8 @@ function askUdp(question: Uint8Array, server: Nameserver, signal: AbortSignal): 
       if (answers(answer, question)) settle(answer)
     })
     socket.connect(server.port, server.address, (...[error]: unknown[]) => {
-      if (error === undefined) socket.send(question, failed => failed !== null && settle())
+      if (error !== undefined) return settle()
+      socket.send(question, failed => failed !== null && settle())
     })
   })
 }

@@ -3,15 +3,9 @@ import type { MuxStream } from '../lib/mux/stream.ts'
 import { decodeRequest, encodeVerdict } from '../lib/tunnel/request.ts'
 import { datagrams } from './datagrams.ts'
 import { dial, refuse } from './dial.ts'
-import { gatherFacts, textOf } from './facts.ts'
+import { type AgentIdentity, gatherFacts, textOf } from './facts.ts'
 import { nameservers, resolve } from './resolve.ts'
 import { traffic } from './traffic.ts'
-
-export interface AgentIdentity {
-  version: string
-  /** Hex. */
-  instance: string
-}
 
 /** Answer one stream. Whatever the request says, nothing throws. */
 export function serve(stream: MuxStream, bytes: Uint8Array, identity: AgentIdentity): void {
@@ -29,7 +23,7 @@ export function serve(stream: MuxStream, bytes: Uint8Array, identity: AgentIdent
     case 'facts':
       stream.resume()
       stream.write(encodeVerdict('opened'))
-      stream.end(JSON.stringify(gatherFacts(identity.version, identity.instance)))
+      stream.end(JSON.stringify(gatherFacts(identity)))
       break
     case 'traffic':
       traffic(stream)

@@ -10,6 +10,7 @@ import { giveToInvoker } from '../host/state.ts'
 import { loadCluster } from '../kube/api/client.ts'
 import { diagnostics } from '../kube/diagnostics.ts'
 import { askControl } from '../session/control.ts'
+import { platform } from '../session/platform.ts'
 import { sessions } from '../session/registry.ts'
 import { version } from '../version.ts'
 import { clusterOptions } from './cluster-options.ts'
@@ -27,8 +28,6 @@ const LIMIT_MS = 90_000
 /** Logs: the newest ones, and the end of each. */
 const LOGS_MAX = 5
 const LOG_MAX_BYTES = 256 * 1024
-/** What this computer says about its network. */
-const COMMANDS = ['ip address show', 'ip rule show', 'ip route show table all', 'ip -6 route show table all'] as const
 
 export function bundleCommand(): Command {
   return new Command('bundle')
@@ -69,7 +68,7 @@ async function laptopSide(): Promise<object> {
     }))
   )
   const network: Record<string, string> = {}
-  for (const line of COMMANDS) {
+  for (const line of platform.shows) {
     const [program = '', ...args] = line.split(' ')
     const result = await run(program, args).catch((error: Error) => ({ ok: false, stdout: '', stderr: error.message }))
     network[line] = result.ok ? result.stdout : result.stderr

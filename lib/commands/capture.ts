@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises'
 import { Command } from 'commander'
 import { KtError } from '../errors.ts'
 import { openCapture } from '../session/control.ts'
-import { sessions } from '../session/registry.ts'
 import type { GlobalFlags } from './global.ts'
+import { meant } from './which.ts'
 
 interface CaptureFlags extends GlobalFlags {
   write: string
@@ -29,13 +29,14 @@ Examples:
 Names of services stand beside the packets and in the file's own table of names.`
     )
     .action(async (words: string[], _: unknown, command: Command) => {
-      await capture(command.optsWithGlobals<CaptureFlags>(), words.join(' '))
+      await capture(command, words.join(' '))
       done(0)
     })
 }
 
-async function capture({ write, quiet, output }: CaptureFlags, filter: string): Promise<void> {
-  const session = sessions().find(({ command }) => command === 'up')
+async function capture(by: Command, filter: string): Promise<void> {
+  const { write, quiet, output } = by.optsWithGlobals<CaptureFlags>()
+  const session = meant(by).find(({ command }) => command === 'up')
   if (session === undefined)
     throw new KtError('KT_NOT_RUNNING', 'kt up does not run here: there is nothing to capture', {
       hint: 'try: sudo kt up'

@@ -12,6 +12,7 @@ export function clusterOptions(flags: GlobalFlags): ClusterOptions & { image: st
     kubeconfig: flags.kubeconfig,
     context: flags.context,
     namespace: flags.namespace,
+    via: flags.via,
     image: flags.image ?? DEFAULT_IMAGE,
     pod: podWishes(flags),
     log: detachedLog()

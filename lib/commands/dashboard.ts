@@ -65,10 +65,14 @@ function chosen(pid: number | undefined): SessionState {
   throw new KtError('KT_NOT_RUNNING', message, { hint: 'try: sudo kt up; kt status lists what runs' })
 }
 
+/** What opens a link; xdg-open elsewhere. */
+const OPENERS: Partial<Record<NodeJS.Platform, string>> = { darwin: 'open', win32: 'explorer.exe' }
+
 /** Whoever has no browser has the link. */
 function openInBrowser(url: string): void {
-  const opener = spawn(process.platform === 'darwin' ? 'open' : 'xdg-open', [url], { stdio: 'ignore', detached: true })
-  opener.on('error', () => process.stderr.write('! there is no xdg-open here: open the link yourself\n'))
+  const program = OPENERS[process.platform] ?? 'xdg-open'
+  const opener = spawn(program, [url], { stdio: 'ignore', detached: true })
+  opener.on('error', () => process.stderr.write(`! there is no ${program} here: open the link yourself\n`))
   opener.unref()
 }
 

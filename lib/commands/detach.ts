@@ -24,6 +24,7 @@ export async function detach(
   const child = spawn(process.execPath, [...process.execArgv, ...argv], {
     detached: true,
     stdio: ['ignore', fd, fd, 'ipc'],
+    windowsHide: true,
     env: { ...process.env, [CHILD]: log }
   })
   const report = reportTo(output, quiet)

@@ -4,9 +4,9 @@ import type { Explanation } from '../dns/explain.ts'
 import { KtError } from '../errors.ts'
 import { askControl } from '../session/control.ts'
 import { PROXY_COMMAND } from '../session/proxy.ts'
-import { sessions } from '../session/registry.ts'
 import type { GlobalFlags } from './global.ts'
 import { print } from './output.ts'
+import { meant } from './which.ts'
 
 export function dnsCommand(done: (code: number) => void): Command {
   return new Command('dns')
@@ -20,18 +20,19 @@ Exit code 0: there is an answer with records. 1: there is none.
 Examples:
   kt dns nginx.demo
   kt dns _http._tcp.nginx.demo.svc SRV
-  kt dns 7.0.96.10.in-addr.arpa PTR`
+  kt dns 7.0.96.10.in-addr.arpa PTR
+  kt dns nginx.demo --context west             asks the kt of this context, of several that run`
     )
     .action(async (name: string, type: string, _: unknown, command: Command) => {
       const { output } = command.optsWithGlobals<GlobalFlags>()
-      const found = await ask(name, type)
+      const found = await ask(command, name, type)
       print(output, found, text(found))
       done(found.records.length > 0 ? 0 : 1)
     })
 }
 
-async function ask(name: string, type: string): Promise<Explanation> {
-  const session = sessions().find(({ command }) => command === 'up' || command === PROXY_COMMAND)
+async function ask(by: Command, name: string, type: string): Promise<Explanation> {
+  const session = meant(by).find(({ command }) => command === 'up' || command === PROXY_COMMAND)
   if (session === undefined) {
     throw new KtError('KT_NOT_RUNNING', 'kt up does not run here: nobody answers for the cluster', {
       hint: 'try: sudo kt up'

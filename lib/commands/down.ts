@@ -6,9 +6,10 @@ import { KtError } from '../errors.ts'
 import { processStart } from '../host/state.ts'
 import { askControl } from '../session/control.ts'
 import { recoverLaptop } from '../session/laptop.ts'
-import { type SessionState, sessions } from '../session/registry.ts'
+import type { SessionState } from '../session/registry.ts'
 import type { GlobalFlags } from './global.ts'
 import { print } from './output.ts'
+import { meant } from './which.ts'
 
 /** Longer than the undo of a session takes on a slow cluster. */
 const STOP_LIMIT_MS = 60_000
@@ -17,11 +18,18 @@ const LOOK_EVERY_MS = 50
 export function downCommand(done: (code: number) => void): Command {
   return new Command('down')
     .description('end every kt that runs on this laptop and put everything back')
-    .addHelpText('after', '\nExample:\n  kt down')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  kt down
+  kt down --context west       of several only those of this context; -n, those of a namespace`
+    )
     .action(async (_: unknown, command: Command) => {
       const { output } = command.optsWithGlobals<GlobalFlags>()
-      const running = sessions()
-      for (const session of running) await end(session)
+      const running = meant(command)
+      // The last one first: the one that is asked for names need not hand over.
+      for (const session of running.toReversed()) await end(session)
       const restored = await recoverLaptop()
       const lines = [
         ...running.map(s => `✓ kt ${s.command} (process ${s.pid}, context ${s.context}) has ended`),

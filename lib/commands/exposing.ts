@@ -1,6 +1,7 @@
 // Flags of the commands that lead traffic of the cluster to this laptop.
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { KtError } from '../errors.ts'
+import { CARRIER_KINDS, type CarrierKind } from '../kube/api/client.ts'
 import { parseTarget } from '../kube/traffic/target.ts'
 import type { ClusterOptions } from '../session/link/open-cluster.ts'
 import type { ExchangeWish } from '../session/traffic-in/exchange.ts'
@@ -21,6 +22,7 @@ export interface LocalFlags extends GlobalFlags {
   proxyProtocol?: boolean
   grace?: number
   carrierMaxAge?: number
+  carrier?: CarrierKind
 }
 
 export interface ExposingFlags extends LocalFlags {
@@ -55,6 +57,11 @@ export function graceFlag(command: Command): Command {
       'a new port-forward takes over from one of this age, before a proxy ends it: 90s, 50m (default: 50m)',
       carrierAgeMs
     )
+    .addOption(
+      new Option('--carrier <kind>', 'port-forward; ssh: encrypted as far as the pod, inside of that')
+        .choices(CARRIER_KINDS)
+        .default('port-forward')
+    )
 }
 
 function carrierAgeMs(text: string): number {
@@ -72,9 +79,9 @@ function graceSeconds(text: string): number {
 
 /** Which cluster, what is wanted of the pod, and how long its agent waits. */
 export function agentOptions(
-  flags: GlobalFlags & Pick<LocalFlags, 'grace' | 'carrierMaxAge'>
+  flags: GlobalFlags & Pick<LocalFlags, 'grace' | 'carrierMaxAge' | 'carrier'>
 ): ClusterOptions & { image: string } {
-  const options = { ...clusterOptions(flags), carrierMaxAgeMs: flags.carrierMaxAge }
+  const options = { ...clusterOptions(flags), carrierMaxAgeMs: flags.carrierMaxAge, carrier: flags.carrier }
   return flags.grace === undefined ? options : { ...options, pod: { ...options.pod, orphanSeconds: flags.grace } }
 }
 

@@ -16,15 +16,16 @@ const NOT_BEGUN = 1
 
 /**
  * Run `session` until it ends by itself or by a signal. The exit code, or the error that ended it. With a `child`, that is started when
- * the session is ready, gets the signals while it runs, and its end is the end: standard output is then its own.
+ * the session is ready, gets the signals while it runs, and its end is the end: standard output is then its own. `out` is where the report goes.
  */
 export async function inForeground(
   { debug, output, quiet }: GlobalFlags,
   session: (report: Report, stop: AbortController) => Promise<void>,
-  child?: Child
+  child?: Child,
+  out = child === undefined ? process.stdout : process.stderr
 ): Promise<number> {
   if (debug) debugTo(process.stderr)
-  const say = reportToParent() ?? reportTo(output, quiet, child === undefined ? process.stdout : process.stderr)
+  const say = reportToParent() ?? reportTo(output, quiet, out)
   const stop = new AbortController()
   // A program that was never begun has not succeeded.
   let exitCode: number | undefined = child === undefined ? 0 : undefined

@@ -11,6 +11,7 @@ export interface GlobalFlags {
   kubeconfig?: string
   context?: string
   namespace?: string
+  via?: string
   image?: string
   imagePullSecret?: string
   serviceAccount?: string
@@ -33,6 +34,7 @@ export function globalFlags(program: Command): Command {
     .option('-c, --kubeconfig <file>', 'kubeconfig file (default: $KUBECONFIG, then ~/.kube/config)')
     .option('--context <name>', 'kubeconfig context (default: the current one)')
     .option('-n, --namespace <name>', "namespace (default: the context's)")
+    .option('--via <host>', 'reach the API server from a jump host: ssh://user@host:port, or as ssh knows it')
     .option('-i, --image <image>', 'image of the shadow pod: any with Node 20 or later (default: node:24-alpine)')
     .option('--imagePullSecret <name>', 'secret with which the shadow pod pulls its image')
     .option('--serviceAccount <name>', 'service account of the shadow pod; it never gets its token', 'default')

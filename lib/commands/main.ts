@@ -29,6 +29,7 @@ import { previewCommand } from './preview.ts'
 import { rbacCommand } from './rbac.ts'
 import { recoverCommand } from './recover.ts'
 import { shellCommand } from './shell.ts'
+import { sshConfigCommand, sshProxyCommand } from './ssh-config.ts'
 import { statusCommand } from './status.ts'
 import { upCommand } from './up.ts'
 import { versionCommand } from './version.ts'
@@ -55,6 +56,7 @@ const EXIT_CODES: Record<KtErrorCode, number> = {
   KT_JOURNAL: LAPTOP,
   KT_KUBECONFIG: CLUSTER,
   KT_API_UNREACHABLE: CLUSTER,
+  KT_JUMP_HOST: CLUSTER,
   KT_UNAUTHORIZED: CLUSTER,
   KT_FORBIDDEN: CLUSTER,
   KT_NOT_FOUND: CLUSTER,
@@ -90,6 +92,7 @@ export function buildProgram(done: (code: number) => void): Command {
     meshCommand(done),
     previewCommand(done),
     forwardCommand(done),
+    sshConfigCommand(),
     recoverCommand(done),
     cleanCommand(done),
     rbacCommand(done),
@@ -109,6 +112,7 @@ export function buildProgram(done: (code: number) => void): Command {
     program.addCommand(command.copyInheritedSettings(program))
   }
   program.addCommand(completeCommand(program), { hidden: true })
+  program.addCommand(sshProxyCommand(done).copyInheritedSettings(program), { hidden: true })
   for (const old of ['provide', 'run']) {
     program.addCommand(previewCommand(done).name(old).copyInheritedSettings(program), { hidden: true })
   }

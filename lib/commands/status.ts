@@ -1,10 +1,11 @@
 // `kt status`: what runs on this laptop and how it is, asked from the processes themselves.
 import { Command } from 'commander'
 import { askControl } from '../session/control.ts'
-import { type SessionState, sessions } from '../session/registry.ts'
+import type { SessionState } from '../session/registry.ts'
 import type { SessionStatus } from '../session/status.ts'
 import type { GlobalFlags } from './global.ts'
 import { print } from './output.ts'
+import { meant } from './which.ts'
 
 interface Row extends SessionState {
   status: SessionStatus | { state: 'unresponsive' }
@@ -19,12 +20,13 @@ export function statusCommand(done: (code: number) => void): Command {
 Exit code 0: connected. 1: nothing runs, or it is not connected at the moment.
 Examples:
   kt status
+  kt status --context west     of several only those of this context
   kt status --output json`
     )
     .action(async (_: unknown, command: Command) => {
       const { output } = command.optsWithGlobals<GlobalFlags>()
       const rows = await Promise.all(
-        sessions().map(async (s): Promise<Row> => {
+        meant(command).map(async (s): Promise<Row> => {
           const status = await askControl(s.socket, 'GET', '/status').catch(() => ({ state: 'unresponsive' as const }))
           return { ...s, status: status as SessionStatus }
         })
@@ -48,6 +50,7 @@ function text(row: Row): string {
     ...s.forwarded.map(text => `  forwarded: ${text}`),
     ...(s.device === '' ? [] : [`  device: ${s.device}, ${s.connections} connections, ${s.flows} UDP flows`]),
     ...s.routes.map(r => `  route: ${r.cidr} (${r.reason})`),
-    ...(s.dns === '' ? [] : [`  DNS: ${s.dns}`])
+    ...(s.dns === '' ? [] : [`  DNS: ${s.dns}`]),
+    ...(s.suffix ? [`  names of this one alone: *.${s.suffix}`] : [])
   ].join('\n')
 }

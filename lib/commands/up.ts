@@ -20,6 +20,7 @@ interface UpFlags extends LocalFlags, ProxyFlags, ReachFlags {
   takeover?: boolean
   fallback?: boolean
   dnsMode: string
+  allowConflict?: boolean
   envFrom?: string
   detach?: boolean
 }
@@ -33,6 +34,7 @@ export function upCommand(done: (code: number) => void): Command {
       'localDNS: names are answered by kt; hosts[:ns1,ns2]: written into /etc/hosts; none: nothing is changed',
       'localDNS'
     )
+    .option('--allowConflict', "also route what the laptop's own network or another kt has")
     .option(
       '--exchange <target:ports>',
       'also let this laptop serve a service, as kt exchange does; may be repeated',
@@ -80,7 +82,7 @@ async function runUp(flags: UpFlags): Promise<number> {
   const { mode, notes } = parseDnsMode(flags.dnsMode)
   const { takeover = false, fallback = false } = flags
   const wish = proxyWish(flags)
-  if (wish === undefined) checkLaptop()
+  if (wish === undefined) await checkLaptop()
   const options = {
     ...agentOptions(flags),
     ...localOptions(flags),
@@ -106,7 +108,7 @@ async function runUp(flags: UpFlags): Promise<number> {
     flags,
     async (report, stop) => {
       for (const text of notes) report({ event: 'warning', text })
-      await up(options, report, stop)
+      await up({ ...options, allowConflict: flags.allowConflict ?? false }, report, stop)
     },
     child
   )

@@ -7,8 +7,9 @@ export const MAX_DATAGRAM = 65_507
 export const MAX_QUEUED_BYTES = 262_144
 
 /** Write one datagram. False: dropped, because too much waits already, or because it is too long. Copies nothing. */
-export function sendDatagram(stream: Duplex, bytes: Uint8Array): boolean {
-  if (bytes.length > MAX_DATAGRAM || !stream.writable || stream.writableLength > MAX_QUEUED_BYTES) return false
+export function sendDatagram(stream: Duplex & { readonly queuedBytes?: number }, bytes: Uint8Array): boolean {
+  const waiting = stream.writableLength + (stream.queuedBytes ?? 0)
+  if (bytes.length > MAX_DATAGRAM || !stream.writable || waiting > MAX_QUEUED_BYTES) return false
   const framed = Buffer.allocUnsafe(2 + bytes.length)
   framed.writeUInt16BE(bytes.length, 0)
   framed.set(bytes, 2)

@@ -1,6 +1,6 @@
 // What an agent listens for besides its session: written by the laptop into the shadow's ConfigMap, read by the agent.
 import { isName, isPort, noFurther, parseJson, record, wrong } from './fields.ts'
-import { AGENT_PORT } from './request.ts'
+import { AGENT_PORT, SSH_PORT } from './request.ts'
 
 /** Longest time the agent may be told to wait for the laptop, seconds: a caller waits with it. */
 const MAX_GRACE_SECONDS = 60
@@ -27,12 +27,12 @@ export interface ExposeConfig {
   graceSeconds?: number
 }
 
-/** The port for the session, on loopback, and the one that is open when all others are: beside what is exposed. */
-export function agentPorts(config?: ExposeConfig): { session: number; ready: number } {
+/** Ports for the agent itself: of the session and of its ssh door, on loopback, and the one that is open when all others are; beside what is exposed. */
+export function agentPorts(config?: ExposeConfig): { session: number; ready: number; ssh: number } {
   const taken = new Set(config?.ports.filter(({ network }) => network === 'tcp').map(({ port }) => port))
   const free = (from: number): number => (taken.has(from) ? free(from + 1) : from)
   const session = free(AGENT_PORT)
-  return { session, ready: free(session + 1) }
+  return { session, ready: free(session + 1), ssh: free(SSH_PORT) }
 }
 
 /** Read a configuration; throws an Error of one line that names the field when it is not exactly one. */

@@ -14,4 +14,6 @@ export interface AgentFacts {
   podAddresses: { address: string; prefix: number }[]
   /** Text of `/proc/net/route`. */
   routes: string
+  /** Of the ssh door, as known_hosts has it: `ssh-ed25519 AAAA…`; empty without one. */
+  sshHostKey: string
 }

@@ -2,6 +2,8 @@
 
 /** Port of the agent, on 127.0.0.1 in its pod. */
 export const AGENT_PORT = 7070
+/** Where the ssh door of a shadow listens on loopback, if it has one. */
+export const SSH_PORT = 7022
 /** Longest host name or address, bytes. */
 const MAX_HOST = 255
 /** Shortest and longest DNS message in a request, bytes: a header; what OPEN carries. */

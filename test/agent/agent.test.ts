@@ -201,6 +201,14 @@ test('datagrams: a closed port is told as refused', async t => {
   t.is(reason, 'refused')
 })
 
+test('datagrams: where there is no way is told at once', async t => {
+  // A socket may not be connected there: it fails as one without a network does.
+  const reason = await new Promise<DatagramsEnd>(resolve => {
+    tunnel.datagrams('255.255.255.255', 9, () => {}, resolve)
+  })
+  t.is(reason, 'denied')
+})
+
 test('datagrams: more than fits is dropped, not queued', t => {
   const flow = tunnel.datagrams(
     '127.0.0.1',

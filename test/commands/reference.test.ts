@@ -22,7 +22,7 @@ test('docs/kt.1 is current, and man has nothing to say against it', t => {
     .createHelp()
     .visibleCommands(program)
     .filter(each => each.name() !== 'help'))
-    t.true(page.includes(`.SS kt ${command.name()}`), command.name())
+    t.true(page.includes(`.SS kt ${command.name().replaceAll('-', '\\-')}`), command.name())
   if (!existsSync(MAN)) return t.log('skipped: there is no man here')
   const shown = execFileSync(MAN, ['--warnings=all', '-l', join(DOCS, 'kt.1')], {
     encoding: 'utf8',

@@ -12,6 +12,7 @@ import type {
   V1ServiceCIDR
 } from '@kubernetes/client-node'
 import { KtError } from '../../errors.ts'
+import { JumpHost } from '../../ssh/jump.ts'
 import type { PodWishes } from '../shadow/shadow-manifest.ts'
 import { Api } from './api.ts'
 import { statusOf } from './api-error.ts'
@@ -32,11 +33,15 @@ export type Namespace = Wire<V1Namespace>
 export type Node = Wire<V1Node>
 export type ServiceCidr = Wire<V1ServiceCIDR>
 
+/** A port-forward alone, or an ssh connection in it, which ends in the pod. */
+export const CARRIER_KINDS = ['port-forward', 'ssh'] as const
+export type CarrierKind = (typeof CARRIER_KINDS)[number]
+
 /** One cluster, as one user, with one default namespace. */
 export interface Cluster {
   readonly contextName: string
   readonly server: URL
-  /** The proxy on the way to the server, if any. */
+  /** The proxy, or jump host, on the way to the server, if any. */
   readonly proxy: URL | undefined
   readonly namespace: string
   /** Name of the user entry in the kubeconfig. */
@@ -47,6 +52,8 @@ export interface Cluster {
   readonly pods: PodWishes
   /** A port-forward that is older is replaced, ms; undefined: whoever holds it knows best. */
   readonly carrierMaxAgeMs: number | undefined
+  /** What a carrier is. */
+  readonly carrier: CarrierKind
   /** A fresh connection to the API server, for an upgrade. A chunk is valid during its 'data' event only. */
   dial(identity: Identity, signal?: AbortSignal): ReturnType<typeof dialBulk>
   /** Close idle connections; running requests end as they would. */
@@ -59,13 +66,18 @@ export interface LoadOptions {
   namespace?: string | undefined
   pod?: PodWishes | undefined
   carrierMaxAgeMs?: number | undefined
+  carrier?: CarrierKind | undefined
+  /** A jump host from which the API server is reached, in place of a proxy: `ssh://me@bastion`. */
+  via?: string | undefined
 }
 
 /** Read the kubeconfig and make sure that the API server answers, knows us, and has the namespace. Throws KtError. */
 export async function loadCluster(options: LoadOptions, signal?: AbortSignal): Promise<Cluster> {
   const config = readKubeconfig(options)
   const server = new URL(config.cluster.server)
-  const target: Target = { server, proxy: proxyFor(server, config.cluster['proxy-url']), cluster: config.cluster }
+  const jump = options.via === undefined ? undefined : await JumpHost.from(options.via)
+  const proxy = jump?.url ?? proxyFor(server, config.cluster['proxy-url'])
+  const target: Target = { server, proxy, jump, cluster: config.cluster }
   const credentials = new Credentials(config, legacyProvider(config))
   const api = new Api(target, credentials, config.userName)
   const cluster: Cluster = {
@@ -78,10 +90,19 @@ export async function loadCluster(options: LoadOptions, signal?: AbortSignal): P
     credentials,
     pods: options.pod ?? {},
     carrierMaxAgeMs: options.carrierMaxAgeMs,
+    carrier: options.carrier ?? 'port-forward',
     dial: (identity, stop) => dialBulk(target, identity, stop),
-    close: () => api.close()
+    close: () => {
+      api.close()
+      jump?.close()
+    }
   }
-  await checkNamespace(cluster, signal)
+  try {
+    await checkNamespace(cluster, signal)
+  } catch (error) {
+    cluster.close()
+    throw error
+  }
   return cluster
 }
 

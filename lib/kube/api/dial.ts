@@ -1,12 +1,15 @@
-// A TCP or TLS connection to the API server, straight or through an HTTP or SOCKS5 proxy. TLS options are taken afresh each time.
+// A TCP or TLS connection to the API server, straight, through an HTTP or SOCKS5 proxy, or from a jump host. TLS options are taken afresh each time.
 import { readFileSync } from 'node:fs'
 import { connect, isIP, type OnReadOpts, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { SocksClient } from 'socks'
 import { KtError } from '../../errors.ts'
+import type { JumpHost, JumpStream } from '../../ssh/jump.ts'
 import { unreachable } from './api-error.ts'
 import type { Identity } from './credentials.ts'
 import type { ClusterConfig } from './kubeconfig.ts'
+import { readByTurns } from './turns.ts'
 
 /** A connection that has not come about by then will not: TCP, proxy and TLS together. */
 const CONNECT_LIMIT_MS = 10_000
@@ -14,18 +17,21 @@ const CONNECT_LIMIT_MS = 10_000
 const KEEP_ALIVE_MS = 15_000
 /** A proxy's answer to CONNECT: a status line and a few headers. */
 const PROXY_ANSWER_MAX_BYTES = 16 * 1024
-/** What one read may bring: of TLS a record of 16 KiB, of a plain connection whatever has come. */
-const READ_BYTES = 128 * 1024
 
 /** Where the API server is and how its certificate is judged. */
 export interface Target {
   server: URL
   proxy: URL | undefined
+  /** Who opens the connections instead of us; `proxy` then is where that is. */
+  jump?: JumpHost | undefined
   cluster: ClusterConfig
 }
 
+/** What leads to the API server. */
+export type Line = Socket | JumpStream
+
 /** Connect as `identity`. The socket is without delay, kept alive and not yet flowing. Throws KT_API_UNREACHABLE with the cause. */
-export async function dial(target: Target, identity: Identity, signal?: AbortSignal): Promise<Socket | TLSSocket> {
+export async function dial(target: Target, identity: Identity, signal?: AbortSignal): Promise<Line> {
   return await connecting(target, signal, async stop => {
     const socket = await connected(target, stop)
     return target.server.protocol === 'https:' ? await secured(socket, target, identity, stop) : socket
@@ -33,49 +39,32 @@ export async function dial(target: Target, identity: Identity, signal?: AbortSig
 }
 
 /**
- * The same for bytes in bulk: reads go to one buffer, so that a chunk is valid during its 'data' event only. Fresh memory for each of
- * them was a third of a download's CPU time. Through a proxy reads are as ever, because Node takes no buffer for TLS on another socket.
+ * The same for bytes in bulk: chunks are valid during their 'data' event only (`readByTurns`). Through a proxy reads are as ever, because
+ * Node takes no buffer for TLS on another socket.
  */
-export async function dialBulk(target: Target, identity: Identity, signal?: AbortSignal): Promise<Socket | TLSSocket> {
+export async function dialBulk(target: Target, identity: Identity, signal?: AbortSignal): Promise<Line> {
   const { server, proxy } = target
   if (proxy !== undefined) return await dial(target, identity, signal)
   const where = { host: hostOf(server), port: portOf(server) }
   return await connecting(target, signal, stop => {
     if (server.protocol !== 'https:')
       return opened(
-        readIntoOneBuffer(onread => connect({ ...where, onread })),
+        readByTurns(onread => connect({ ...where, onread })),
         'connect',
         stop
       )
     const options: ConnectionOptions = { ...secrets(target, identity), ...where }
     // Missing in the types of @types/node.
     const open = (onread: OnReadOpts) => connectTls(Object.assign(options, { onread }))
-    return opened(readIntoOneBuffer(open), 'secureConnect', stop)
+    return opened(readByTurns(open), 'secureConnect', stop)
   })
-}
-
-/** 'data' events of a socket that was opened with `onread`. */
-function readIntoOneBuffer<T extends Socket>(open: (onread: OnReadOpts) => T): T {
-  // No chunk is all of the memory: what is, the carrier frees.
-  const buffer = Buffer.allocUnsafeSlow(READ_BYTES + 1).subarray(0, READ_BYTES)
-  const socket = open({
-    buffer,
-    callback: length => {
-      const chunk = buffer.subarray(0, length)
-      // What nobody takes at once must outlive the next read.
-      if (socket.readableFlowing !== true || socket.readableLength > 0) return socket.push(Buffer.from(chunk)) // false: read no more
-      socket.emit('data', chunk)
-      return true
-    }
-  })
-  return socket
 }
 
 async function connecting(
   target: Target,
   signal: AbortSignal | undefined,
-  connect: (stop: AbortSignal) => Promise<Socket | TLSSocket>
-): Promise<Socket | TLSSocket> {
+  connect: (stop: AbortSignal) => Promise<Line>
+): Promise<Line> {
   const limit = AbortSignal.timeout(CONNECT_LIMIT_MS)
   const stop = signal === undefined ? limit : AbortSignal.any([signal, limit])
   try {
@@ -104,8 +93,9 @@ function portOf(url: URL): number {
 }
 
 /** TCP as far as the API server, through the proxy if there is one. */
-async function connected({ server, proxy }: Target, signal: AbortSignal): Promise<Socket> {
+async function connected({ server, proxy, jump }: Target, signal: AbortSignal): Promise<Line> {
   const destination = { host: hostOf(server), port: portOf(server) }
+  if (jump !== undefined) return await jump.open(destination.host, destination.port, signal)
   if (proxy === undefined) return await tcp(destination.host, destination.port, signal)
   const socket = await tcp(hostOf(proxy), portOf(proxy), signal)
   if (proxy.protocol.startsWith('socks')) return await throughSocks(socket, proxy, destination)
@@ -121,11 +111,11 @@ function tcp(host: string, port: number, signal: AbortSignal): Promise<Socket> {
   return opened(socket, 'connect', signal)
 }
 
-function wrapTls(socket: Socket, options: ConnectionOptions, signal: AbortSignal): Promise<TLSSocket> {
+function wrapTls(socket: Duplex, options: ConnectionOptions, signal: AbortSignal): Promise<TLSSocket> {
   return opened(connectTls({ ...options, socket }), 'secureConnect', signal)
 }
 
-function secured(socket: Socket, target: Target, identity: Identity, signal: AbortSignal): Promise<TLSSocket> {
+function secured(socket: Duplex, target: Target, identity: Identity, signal: AbortSignal): Promise<TLSSocket> {
   return wrapTls(socket, secrets(target, identity), signal)
 }
 

@@ -102,6 +102,7 @@ const NEEDS = {
     ...WORKLOADS
   ],
   bench: SHADOW,
+  'ssh-config': SHADOW,
   recover: RECOVER,
   clean: RECOVER
 } satisfies Record<string, readonly Need[]>

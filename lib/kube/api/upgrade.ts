@@ -1,6 +1,6 @@
 // An HTTP/1.1 request that turns its connection into a WebSocket (RFC 6455 §4.1), or says why it did not.
 import { createHash, randomBytes } from 'node:crypto'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type ApiStatus, readStatus } from './api-error.ts'
 
 /** RFC 6455 §1.3. */
@@ -15,7 +15,7 @@ export type UpgradeAnswer = { accepted: true; protocol: string; rest: Buffer } |
 
 /** Ask for the upgrade. Rejects when the connection fails or `signal` fires; the socket is then the caller's to destroy. */
 export function upgrade(
-  socket: Socket,
+  socket: Duplex,
   request: { path: string; host: string; protocol: string; headers: Record<string, string | string[]> },
   signal: AbortSignal
 ): Promise<UpgradeAnswer> {

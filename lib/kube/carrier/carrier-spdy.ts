@@ -1,6 +1,6 @@
 // `SPDY/3.1+portforward.k8s.io`: the WebSocket ends in the API server, and its messages are one SPDY connection to the container
 // runtime, cut anywhere. An upload costs the runtime a third of what it costs over channels.
-import type { Socket } from 'node:net'
+import type { Line } from '../api/dial.ts'
 import { CarrierStream, GOODBYE_LIMIT_MS } from './carrier-stream.ts'
 import { dataHeader, HEADER_BYTES, openStreams, pingFrame, SpdyReader } from './spdy.ts'
 import { BINARY, clientHeader } from './websocket.ts'
@@ -20,7 +20,7 @@ export class SpdyCarrier extends CarrierStream {
   /** Streams on which the runtime says nothing more. */
   readonly #over = { [ERROR_STREAM]: false, [DATA_STREAM]: false }
 
-  constructor(socket: Socket, target: { pod: string; port: number }) {
+  constructor(socket: Line, target: { pod: string; port: number }) {
     super(socket, target)
     this.#port = target.port
     this.#reader = new SpdyReader({

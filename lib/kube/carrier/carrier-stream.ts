@@ -1,32 +1,35 @@
 // A port-forward inside a WebSocket as one Duplex, with backpressure both ways; how the port's bytes lie in the messages is said by
 // the protocols that extend this. Nobody pings here: a ping does not reset the runtime's idle limit and can stall an upload.
 // Liveness belongs to the mux.
-import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { KtError } from '../../errors.ts'
+import type { Line } from '../api/dial.ts'
 import { CLIENT_HEADER_MAX_BYTES, CLOSE, controlFrame, FrameReader, PING, PONG } from './websocket.ts'
 
-/** Data of one message up: measured best from 16 to 64 KiB; with room for the header of a full mux frame. */
-const FRAME_MAX_BYTES = 64 * 1024 + 64
+/**
+ * Data of one message up, with what is put before it two reads of 32 KiB for every hop: as much as the mux gathers (lib/mux/gather.ts).
+ */
+const FRAME_MAX_BYTES = 64 * 1024 - 8 - CLIENT_HEADER_MAX_BYTES
 /** A chunk of the socket is freed by us from this size on, bytes. */
 const FREE_BYTES = 4_096
 /** The longest header of a frame, with what the protocol puts before its data. */
 const HEADER_MAX_BYTES = CLIENT_HEADER_MAX_BYTES + 8
-/** Buffers for frames that are kept for the next ones. */
-const SPARE_FRAMES = 4
-/** Between us and the socket at most this waits each way: what lies here delays every stream of the mux. */
-const HIGH_WATER_BYTES = 128 * 1024
+/** Frames that go to the socket as one write: whom it wakes then finds much to do. */
+const BATCH_FRAMES = 4
+const BATCH_BYTES = BATCH_FRAMES * (HEADER_MAX_BYTES + FRAME_MAX_BYTES)
+/** Buffers for batches that are kept for the next ones. Less than SMALL_BYTES needs none. */
+const SPARE_BATCHES = 2
+const SMALL_BYTES = 4_096
+/** Between us and the socket at most this waits: what lies here delays every stream of the mux. */
+const UP_BYTES = BATCH_FRAMES * FRAME_MAX_BYTES
+const DOWN_BYTES = 128 * 1024
 /** The runtime's complaint is a line; more of it is not kept. */
 const COMPLAINT_MAX_CHARS = 1_000
 /** A goodbye that is not taken or answered in this time is not waited for. */
 export const GOODBYE_LIMIT_MS = 1_000
 
-function newFrame(): Buffer {
-  return Buffer.allocUnsafeSlow(HEADER_MAX_BYTES + FRAME_MAX_BYTES)
-}
-
 export abstract class CarrierStream extends Duplex {
-  readonly #socket: Socket
+  readonly #socket: Line
   readonly #target: { pod: string; port: number }
   readonly #reader: FrameReader
   #complaint = ''
@@ -37,10 +40,12 @@ export abstract class CarrierStream extends Duplex {
   /** The cluster has said its last. */
   #over: boolean = false
   #unblock: (() => void) | undefined
-  readonly #spareFrames: Buffer[] = []
+  /** Listeners get memory of their own. */
+  ownMemory: boolean = false
+  readonly #spareBatches: Buffer[] = []
 
-  constructor(socket: Socket, target: { pod: string; port: number }) {
-    super({ highWaterMark: HIGH_WATER_BYTES, allowHalfOpen: false })
+  constructor(socket: Line, target: { pod: string; port: number }) {
+    super({ readableHighWaterMark: DOWN_BYTES, writableHighWaterMark: UP_BYTES, allowHalfOpen: false })
     this.#socket = socket
     this.#target = target
     this.#reader = new FrameReader({
@@ -53,6 +58,7 @@ export abstract class CarrierStream extends Duplex {
   start(rest: Buffer): void {
     const socket = this.#socket
     socket.on('data', (chunk: Buffer) => this.#received(chunk))
+    socket.on('turn', () => this.emit('turn'))
     socket.on('drain', () => this.#drained())
     socket.on('error', error => this.#lost(error.message, error))
     socket.on('close', () => this.#lost('the connection to the API server was closed'))
@@ -61,7 +67,7 @@ export abstract class CarrierStream extends Duplex {
 
   /** The address of this computer that it uses. */
   get localAddress(): string | undefined {
-    return this.#socket.localAddress
+    return 'localAddress' in this.#socket ? this.#socket.localAddress : undefined
   }
 
   /** A part of a message has come; `first` is true for the part that begins it. */
@@ -100,45 +106,50 @@ export abstract class CarrierStream extends Duplex {
   }
 
   /**
-   * As few messages as the limit allows, each in one frame: the runtime corrupts fragmented ones. A frame is put together here
+   * As few messages as the limit allows, each in one frame: the runtime corrupts fragmented ones. Frames are put together here
    * and written as one buffer, because TLS would copy several of them into fresh memory.
    */
   protected send(chunks: Buffer[], done: () => void): void {
     const socket = this.#socket
+    let left = chunks.reduce((sum, { length }) => sum + length, 0)
     let flowing = true
-    let frame = this.#spareFrames.pop() ?? newFrame()
-    let end = HEADER_MAX_BYTES
-    const flush = () => {
-      const headers = this.headers(end - HEADER_MAX_BYTES)
-      const start = HEADER_MAX_BYTES - headers.length
-      frame.set(headers, start)
-      const sent = frame
-      flowing = socket.write(frame.subarray(start, end), error => {
-        if (!error && this.#spareFrames.length < SPARE_FRAMES) this.#spareFrames.push(sent)
+    let chunk = 0
+    let from = 0
+    while (left > 0) {
+      const small = left < SMALL_BYTES
+      const batch = small ? Buffer.allocUnsafe(HEADER_MAX_BYTES + left) : this.#takeBatch()
+      let end = 0
+      for (let frames = 0; frames < BATCH_FRAMES && left > 0; frames++) {
+        const headers = this.headers(Math.min(left, FRAME_MAX_BYTES))
+        batch.set(headers, end)
+        end += headers.length
+        const frameEnd = end + Math.min(left, FRAME_MAX_BYTES)
+        left -= frameEnd - end
+        while (end < frameEnd) {
+          const n = chunks[chunk]!.copy(batch, end, from, from + frameEnd - end)
+          end += n
+          from += n
+          if (from < chunks[chunk]!.length) continue
+          chunk += 1
+          from = 0
+        }
+      }
+      flowing = socket.write(batch.subarray(0, end), error => {
+        if (!error && !small && this.#spareBatches.length < SPARE_BATCHES) this.#spareBatches.push(batch)
       })
     }
-    for (const chunk of chunks) {
-      for (let at = 0; at < chunk.length; ) {
-        if (end === frame.length) {
-          flush()
-          frame = this.#spareFrames.pop() ?? newFrame()
-          end = HEADER_MAX_BYTES
-        }
-        const part = chunk.subarray(at, at + frame.length - end)
-        frame.set(part, end)
-        at += part.length
-        end += part.length
-      }
-    }
-    if (end > HEADER_MAX_BYTES) flush()
     // Not at once: what is written meanwhile then comes together, as one frame.
     if (flowing || socket.destroyed) process.nextTick(done)
     else this.#unblock = done
   }
 
+  #takeBatch(): Buffer {
+    return this.#spareBatches.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES)
+  }
+
   /** A frame of our own that carries no data. An answer is left out while the cluster does not take what is written. */
   protected aside(frame: Uint8Array, kind: 'needed' | 'answer'): void {
-    if (this.#closing || (kind === 'answer' && this.#socket.writableLength > HIGH_WATER_BYTES)) return
+    if (this.#closing || (kind === 'answer' && this.#socket.writableLength > UP_BYTES)) return
     this.#socket.write(frame)
   }
 
@@ -161,7 +172,7 @@ export abstract class CarrierStream extends Duplex {
     if (this.#over || this.destroyed) return
     this.#heard = true
     // A listener that is waiting for it uses it at once; whatever has to wait must outlive the chunk.
-    const atOnce = this.readableFlowing === true && this.readableLength === 0
+    const atOnce = this.readableFlowing === true && this.readableLength === 0 && !this.ownMemory
     if (!this.push(atOnce ? data : Buffer.from(data))) this.#socket.pause()
   }
 

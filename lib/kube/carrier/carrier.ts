@@ -1,10 +1,10 @@
 // A port-forward to one port of a pod, as one Duplex. The API server is asked for SPDY in a WebSocket first, as kubectl does; what
 // does not offer it (before Kubernetes 1.31, or a proxy that minds the protocol) is asked for WebSocket channels.
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { KtError } from '../../errors.ts'
 import { type ApiStatus, refused, unreachable } from '../api/api-error.ts'
 import type { Cluster } from '../api/client.ts'
+import type { Line } from '../api/dial.ts'
 import { PODS, pathOf, type Request } from '../api/resource.ts'
 import { upgrade } from '../api/upgrade.ts'
 import { ChannelCarrier } from './carrier-channel.ts'
@@ -17,7 +17,7 @@ const UPGRADE_LIMIT_MS = 10_000
 /** A WebSocket protocol and what speaks it; `query` names the port, where no stream does. */
 interface Protocol {
   name: string
-  stream: new (socket: Socket, target: { pod: string; port: number }) => CarrierStream
+  stream: new (socket: Line, target: { pod: string; port: number }) => CarrierStream
   query: (port: number) => Record<string, string>
 }
 
@@ -40,6 +40,8 @@ export interface CarrierOptions {
   signal?: AbortSignal
   /** Channels from the start; tests ask for them. */
   channels?: boolean
+  /** What a 'data' listener gets is its own to keep. */
+  ownMemory?: boolean
 }
 
 /**
@@ -112,6 +114,7 @@ async function attempt(
     )
     if (answer.accepted && answer.protocol === protocol.name) {
       const carrier = new protocol.stream(socket, options)
+      carrier.ownMemory = options.ownMemory ?? false
       carrier.start(answer.rest)
       return carrier
     }

@@ -2,7 +2,7 @@
 import type { ExposeConfig } from '../../tunnel/expose.ts'
 import type { Deployment, Pod } from '../api/client.ts'
 import { CONFIG_ANNOTATION, CONTROL_LABEL, MESH_KEY, ROLE_LABEL, routerName } from '../names.ts'
-import { MOUNT, type PodWishes, podManifest } from '../shadow/shadow-manifest.ts'
+import { type Exposure, MOUNT, type PodWishes, podManifest } from '../shadow/shadow-manifest.ts'
 import { type Mesh, ROUTES_FILE } from './table.ts'
 
 /** A node may go at any moment, and everybody's requests pass here. */
@@ -18,7 +18,7 @@ export interface RouterSpec {
   selector: Record<string, string>
   image: string
   /** Where a router's status and its sign of readiness are: beside the ports of the service. */
-  agentPorts: { session: number; ready: number }
+  agentPorts: Exposure['agentPorts']
   /** Owner and heartbeat, of the Deployment. */
   annotations: Record<string, string>
 }

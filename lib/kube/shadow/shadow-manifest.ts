@@ -31,6 +31,18 @@ export interface ShadowSpec extends PodWishes {
   publicKey: string
   /** Left out: the shadow of `kt up`, to which nobody in the cluster comes. */
   exposure?: Exposure
+  /** The agent's ssh door; left out: none. */
+  ssh?: SshDoor
+}
+
+/** A second program beside the agent's, for OpenSSH. */
+export interface SshDoor {
+  /** Its bundle, CommonJS. */
+  bundle: string
+  /** Public keys that open it, as OpenSSH writes them. */
+  authorizedKeys: string
+  /** It also runs commands. */
+  shell: boolean
 }
 
 /** A shadow to which others in the cluster come. */
@@ -45,8 +57,8 @@ export interface Exposure {
   annotations?: Record<string, string>
   /** What the agent listens for and who gets it. */
   config: ExposeConfig
-  /** Where the agent's session and its sign of readiness are: `agentPorts(config)`. */
-  agentPorts: { session: number; ready: number }
+  /** Where the agent's session, its sign of readiness and its ssh door are: `agentPorts(config)`. */
+  agentPorts: { session: number; ready: number; ssh: number }
   /** Names of the ports, for Services with named target ports; at most 15 characters each (RFC 6335 §5.1). */
   portNames?: { name: string; port: number; network: 'tcp' | 'udp' }[]
 }
@@ -57,6 +69,8 @@ export const MOUNT = '/kt'
 export const AGENT_FILE = 'agent.cjs'
 const KEY_FILE = 'session.pem'
 const EXPOSE_FILE = 'expose.json'
+const SSH_FILE = 'ssh-door.cjs'
+const SSH_KEYS_FILE = 'authorized_keys'
 /** The agent keeps to 96 MB whatever the flows do; the rest is Node itself and what the kernel counts for its sockets. */
 const MEMORY_LIMIT = '256Mi'
 const HEAP_MAX_MB = 96
@@ -103,7 +117,7 @@ function metadata(name: string, exposure: Exposure | undefined) {
 
 /** Belongs to the pod, so that the cluster collects it whenever the pod goes, and however. */
 export function configMapManifest(name: string, podUid: string, spec: ShadowSpec): ConfigMap {
-  const { agent, publicKey, exposure } = spec
+  const { agent, publicKey, exposure, ssh } = spec
   const owner = { apiVersion: 'v1', kind: 'Pod', name, uid: podUid }
   return {
     apiVersion: 'v1',
@@ -113,7 +127,8 @@ export function configMapManifest(name: string, podUid: string, spec: ShadowSpec
     data: {
       [AGENT_FILE]: agent,
       [KEY_FILE]: publicKey,
-      ...(exposure === undefined ? {} : { [EXPOSE_FILE]: JSON.stringify(exposure.config) })
+      ...(exposure === undefined ? {} : { [EXPOSE_FILE]: JSON.stringify(exposure.config) }),
+      ...(ssh === undefined ? {} : { [SSH_FILE]: ssh.bundle, [SSH_KEYS_FILE]: ssh.authorizedKeys })
     }
   }
 }
@@ -158,7 +173,7 @@ export function podManifest(name: string, spec: ShadowSpec): Pod {
 
 type Container = NonNullable<Pod['spec']>['containers'][number]
 
-function container({ image, imagePullPolicy, exposure, quota, orphanSeconds }: ShadowSpec): Container {
+function container({ image, imagePullPolicy, exposure, ssh, quota, orphanSeconds }: ShadowSpec): Container {
   return {
     name: 'agent',
     image,
@@ -174,6 +189,14 @@ function container({ image, imagePullPolicy, exposure, quota, orphanSeconds }: S
             { name: 'KT_EXPOSE', value: `${MOUNT}/${EXPOSE_FILE}` },
             { name: 'KT_LISTEN', value: String(exposure.agentPorts.session) },
             { name: 'KT_READY', value: String(exposure.agentPorts.ready) }
+          ]),
+      ...(ssh === undefined
+        ? []
+        : [
+            { name: 'KT_SSH', value: `${MOUNT}/${SSH_FILE}` },
+            { name: 'KT_SSH_KEYS', value: `${MOUNT}/${SSH_KEYS_FILE}` },
+            ...(exposure === undefined ? [] : [{ name: 'KT_SSH_LISTEN', value: String(exposure.agentPorts.ssh) }]),
+            ...(ssh.shell ? [{ name: 'KT_SSH_SHELL', value: '1' }] : [])
           ])
     ],
     ...(exposure === undefined ? {} : exposedPorts(exposure)),

@@ -3,10 +3,10 @@
 import { statusOf } from '../../kube/api/api-error.ts'
 import type { Cluster, Pod } from '../../kube/api/client.ts'
 import { PODS } from '../../kube/api/resource.ts'
-import { agentSource } from '../../kube/shadow/agent-source.ts'
+import { agentSource, sshDoorSource } from '../../kube/shadow/agent-source.ts'
 import { createShadow, removeEnded, type Shadow } from '../../kube/shadow/shadow.ts'
-import type { Exposure } from '../../kube/shadow/shadow-manifest.ts'
-import { AGENT_PORT } from '../../tunnel/request.ts'
+import type { Exposure, SshDoor } from '../../kube/shadow/shadow-manifest.ts'
+import { AGENT_PORT, SSH_PORT } from '../../tunnel/request.ts'
 import type { Report } from '../report.ts'
 
 /** The cluster is asked about the pod while there is no tunnel: it must not be waited for longer than for a carrier, ms. */
@@ -21,6 +21,8 @@ export interface ShadowKeeperOptions {
   report: Report
   /** Ports at which others in the cluster come in; without it, the shadow of `kt up`. */
   exposure?: Exposure
+  /** An ssh door, and who may come in; without it, none. */
+  ssh?: Omit<SshDoor, 'bundle'>
   /** A new shadow is Ready, the first one and each one that takes its place; what it does is waited for. */
   onShadow?(shadow: Shadow): void | Promise<void>
 }
@@ -41,6 +43,11 @@ export class ShadowKeeper {
   /** Where its agent listens for the session, on loopback. */
   get port(): number {
     return this.#options.exposure?.agentPorts.session ?? AGENT_PORT
+  }
+
+  /** Where its ssh door listens, if it has one. */
+  get sshPort(): number {
+    return this.#options.exposure?.agentPorts.ssh ?? SSH_PORT
   }
 
   /** The shadow's pod, ready to be dialled. */
@@ -89,7 +96,7 @@ export class ShadowKeeper {
   }
 
   async #create(signal: AbortSignal): Promise<Shadow> {
-    const { image, publicKey, report, exposure, onShadow } = this.#options
+    const { image, publicKey, report, exposure, ssh, onShadow } = this.#options
     void removeEnded(this.#cluster).catch(() => {}) // a courtesy: whoever may not do it goes on without
     const shadow = await createShadow(this.#cluster, {
       image,
@@ -98,7 +105,8 @@ export class ShadowKeeper {
       publicKey,
       onProgress: text => report({ event: 'progress', text }),
       signal,
-      ...(exposure === undefined ? {} : { exposure })
+      ...(exposure === undefined ? {} : { exposure }),
+      ...(ssh === undefined ? {} : { ssh: { ...ssh, bundle: await sshDoorSource() } })
     })
     clearInterval(this.#heart)
     // Without the right to patch pods it only looks abandoned to others; the agent itself knows better.

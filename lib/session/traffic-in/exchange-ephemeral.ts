@@ -83,6 +83,8 @@ async function getPod({ api, namespace }: Cluster, name: string, signal: AbortSi
 
 async function begin(exposing: Exposing, pod: Pod, ports: CarriedPort[]): Promise<Begun> {
   const { report, stop, cluster, options, parts } = exposing
+  if (cluster.carrier === 'ssh')
+    throw new KtError('KT_USAGE', '--carrier ssh is for a pod of its own, which --mode ephemeral has not')
   const podName = pod.metadata?.name ?? ''
   const { publicKey, privateKey } = sessionKeys()
   const sessionPort = randomInt(...SESSION_PORTS)

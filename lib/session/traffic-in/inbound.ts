@@ -209,7 +209,8 @@ class LocalFlow {
       sendDatagram(this.#stream, bytes)
     })
     socket.connect(localPort, host, (...[error]: unknown[]) => {
-      if (error !== undefined || socket !== this.#socket) return // 'error' tells
+      if (error !== undefined) return void socket.emit('error', error) // no such address here: Node tells only us
+      if (socket !== this.#socket) return
       this.#connected = true
       if (!this.#opened) this.#stream.write(encodeVerdict('opened'))
       if (!this.#opened) this.#said('opened', host)

@@ -1,9 +1,9 @@
 // Connections in bulk, against a server of the test's own on loopback.
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createServer, type TLSSocket } from 'node:tls'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { dialBulk } from '../../../lib/kube/api/dial.ts'
 
 /** Of this test alone. */
@@ -32,22 +32,13 @@ const KEPT_MAX = 32 * 1024 * 1024
 
 test('a socket that is paused, read from again and paused again takes no more than the kernel keeps', async t => {
   let given = 0
-  const server = createServer({ key: KEY, cert: CERTIFICATE }, socket => flood(socket)).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  const socket = await dialled(t, socket => void flood(socket))
   async function flood(socket: TLSSocket): Promise<void> {
     socket.on('error', () => {})
     for (; given < OFFERED && !socket.destroyed; given += BLOCK.length)
       if (!socket.write(BLOCK)) await once(socket, 'drain').catch(() => {})
     socket.end()
   }
-  const { port } = server.address() as AddressInfo
-  const url = `https://127.0.0.1:${port}`
-  const cluster = { server: url, 'insecure-skip-tls-verify': true }
-  const socket = await dialBulk({ server: new URL(url), proxy: undefined, cluster }, { headers: {} })
-  t.teardown(() => {
-    socket.destroy()
-    server.close()
-  })
   let taken = 0
   const paused = new Promise<void>(resolve => {
     socket.on('data', (chunk: Buffer) => {
@@ -69,3 +60,53 @@ test('a socket that is paused, read from again and paused again takes no more th
   await once(socket, 'end')
   t.is(taken, OFFERED)
 })
+
+test('records of one turn of the event loop are one chunk, and what comes with the end comes before it', async t => {
+  const sent = Buffer.from(Array.from({ length: 200_000 }, (_, i) => i % 251))
+  const socket = await dialled(t, server => {
+    server.setMaxSendFragment(512)
+    server.end(sent)
+  })
+  const chunks: Buffer[] = []
+  let untold = 0
+  socket.on('data', (chunk: Buffer) => {
+    chunks.push(Buffer.from(chunk))
+    untold += chunk.length
+  })
+  socket.on('turn', () => {
+    untold = 0
+  })
+  await once(socket, 'end')
+  t.true(Buffer.concat(chunks).equals(sent))
+  t.true(chunks.length < sent.length / 512 / 8, `${chunks.length} chunks`)
+  await delay(0)
+  t.is(untold, 0)
+})
+
+test('who pauses in between gets the rest later, up to the end', async t => {
+  const sent = Buffer.alloc(300_000, 'kt')
+  const socket = await dialled(t, server => void server.end(sent))
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => {
+    chunks.push(Buffer.from(chunk))
+    socket.pause()
+    setTimeout(() => socket.resume(), 2)
+  })
+  await once(socket, 'end')
+  t.true(Buffer.concat(chunks).equals(sent))
+})
+
+/** A bulk connection to a server of this test. */
+async function dialled(t: ExecutionContext, accepted: (socket: TLSSocket) => void): Promise<Socket> {
+  const server = createServer({ key: KEY, cert: CERTIFICATE }, accepted).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const url = `https://127.0.0.1:${port}`
+  const cluster = { server: url, 'insecure-skip-tls-verify': true }
+  const socket = (await dialBulk({ server: new URL(url), proxy: undefined, cluster }, { headers: {} })) as Socket
+  t.teardown(() => {
+    socket.destroy()
+    server.close()
+  })
+  return socket
+}

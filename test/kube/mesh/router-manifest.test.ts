@@ -17,7 +17,7 @@ const spec = (mode: Mesh['mode']): RouterSpec => ({
   mesh: { ...MESH, mode },
   selector: { app: 'shop' },
   image: 'node:24-alpine',
-  agentPorts: { session: 7070, ready: 7071 },
+  agentPorts: { session: 7070, ready: 7071, ssh: 7022 },
   annotations: { 'kt-user': 'ada' }
 })
 

@@ -91,3 +91,16 @@ test('what the user wants of a pod, beside what kt needs', t => {
   t.is(container?.imagePullPolicy, 'Always')
   t.deepEqual(container?.resources, { requests: { cpu: '50m', memory: '1Gi' }, limits: { cpu: '2', memory: '1Gi' } })
 })
+
+test('an ssh door is a second file, and its port stands beside what is exposed', t => {
+  const ssh = { bundle: 'the door', authorizedKeys: 'ssh-ed25519 AAAA', shell: false }
+  const filesOf = (spec: ShadowSpec): object => configMapManifest('x', 'uid', spec).data!
+  t.like(filesOf({ ...SPEC, ssh }), { 'ssh-door.cjs': 'the door', authorized_keys: 'ssh-ed25519 AAAA' })
+  const variables = (spec: ShadowSpec): Record<string, string | undefined> =>
+    Object.fromEntries(podManifest('x', spec).spec!.containers[0]!.env!.map(({ name, value }) => [name, value]))
+  const files = { KT_SSH: '/kt/ssh-door.cjs', KT_SSH_KEYS: '/kt/authorized_keys' }
+  t.deepEqual(variables({ ...SPEC, ssh }), { KT_PUBLIC_KEY: '/kt/session.pem', ...files })
+  t.is(variables({ ...SPEC, ssh: { ...ssh, shell: true } }).KT_SSH_SHELL, '1')
+  t.is(variables({ ...SPEC, ssh, exposure: exposure(7022) }).KT_SSH_LISTEN, '7023')
+  t.false('KT_SSH' in variables({ ...SPEC, exposure: exposure(8080) }))
+})

@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import ssh2 from 'ssh2'
+import { sshKeyPair } from '../../../../lib/ssh/key-pair.ts'
 import { eventually } from '../../up/_support/eventually.ts'
 
 const [proxy = '', service = '', port = ''] = process.argv.slice(2)
 const folder = mkdtempSync(join(tmpdir(), 'kt-ssh-'))
-const { private: hostKey } = ssh2.utils.generateKeyPairSync('ed25519')
-const { private: userKey, public: publicKey } = ssh2.utils.generateKeyPairSync('ed25519')
+const { private: hostKey } = sshKeyPair()
+const { private: userKey, public: publicKey } = sshKeyPair()
 writeFileSync(join(folder, 'key'), userKey, { mode: 0o600 })
 
 const server = new ssh2.Server({ hostKeys: [hostKey] }, client => {

@@ -1,0 +1,44 @@
+// Ed25519 keys as OpenSSH writes them (PROTOCOL.key). Not by ssh2: one of 250 that it makes is malformed, because it loses zeros in front.
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+
+const TYPE = 'ssh-ed25519'
+/** What OpenSSH pads to without a cipher, bytes. */
+const BLOCK_BYTES = 8
+const LINE_CHARS = 70
+
+export interface SshKeyPair {
+  /** PEM, without a passphrase. */
+  private: string
+  /** `ssh-ed25519 AAAA…`. */
+  public: string
+}
+
+/** A new pair. */
+export function sshKeyPair(): SshKeyPair {
+  const { x = '', d = '' } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
+  const [point, seed] = [Buffer.from(x, 'base64url'), Buffer.from(d, 'base64url')]
+  const blob = Buffer.concat([string(TYPE), string(point)])
+  const check = randomBytes(4) // twice the same: the passphrase was right
+  const secret = Buffer.concat([check, check, blob, string(Buffer.concat([seed, point])), string('')])
+  const padding = Buffer.from(Array.from({ length: -secret.length & (BLOCK_BYTES - 1) }, (_, i) => i + 1))
+  const key = Buffer.concat([
+    Buffer.from('openssh-key-v1\0'),
+    ...[string('none'), string('none'), string('')], // cipher, key derivation and its options
+    Buffer.from([0, 0, 0, 1]),
+    string(blob),
+    string(Buffer.concat([secret, padding]))
+  ])
+  const lines = key.toString('base64').match(new RegExp(`.{1,${LINE_CHARS}}`, 'g')) ?? []
+  return {
+    private: ['-----BEGIN OPENSSH PRIVATE KEY-----', ...lines, '-----END OPENSSH PRIVATE KEY-----', ''].join('\n'),
+    public: `${TYPE} ${blob.toString('base64')}`
+  }
+}
+
+/** RFC 4251 §5. */
+function string(bytes: Uint8Array | string): Buffer {
+  const body = Buffer.from(bytes)
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(body.length)
+  return Buffer.concat([length, body])
+}
