@@ -6,8 +6,11 @@ import { RESOLV_CONF, readResolvConf } from '../host/resolv-conf-file.ts'
 import { laptopUpstreams } from '../host/resolver-linux.ts'
 import { localNetworks } from '../host/routes-linux.ts'
 import { run } from '../host/run.ts'
+import { isKtDevice } from '../host/slots.ts'
 import { usesResolved } from '../host/systemd-resolved.ts'
+import { platform } from '../session/platform.ts'
 import { sessions } from '../session/registry.ts'
+import { checkElsewhere, checkOthersRoutes } from './elsewhere.ts'
 import { type Finding, fault, faultOf, ok, unknown, warning } from './finding.ts'
 
 /** `engines` of package.json: [major, the first minor that can]. */
@@ -23,9 +26,11 @@ const DEVICE = 'kt0'
 
 /** Node, system, rights with and without root, TUN, `ip`, resolver, another kt. */
 export async function checkLaptop(): Promise<Finding[]> {
+  if (platform.name !== 'Linux')
+    return [nodeFinding(process.versions.node), ...(await checkElsewhere()), runningFinding()]
   return [
     nodeFinding(process.versions.node),
-    systemFinding(process.platform),
+    ok('system', `linux ${process.arch}`),
     rightsFinding(),
     await shellFinding(),
     tunFinding(),
@@ -42,11 +47,6 @@ export function nodeFinding(version: string): Finding {
   return able
     ? ok('node', `Node ${version}`)
     : fault('node', `Node ${version} is too old or between versions`, 'install Node ^22.20 or ≥ 24.12')
-}
-
-function systemFinding(platform: string): Finding {
-  if (platform === 'linux') return ok('system', `${platform} ${process.arch}`)
-  return fault('system', `kt up does not run on ${platform} yet`, 'kt up --socks and kt forward do; Linux has it all')
 }
 
 function rightsFinding(): Finding {
@@ -117,20 +117,23 @@ async function resolverFinding(): Promise<Finding> {
   }
 }
 
+/** Another one takes the next device; only systems where devices have no names of ours have room for one. */
 function runningFinding(): Finding {
-  const running = sessions().find(({ command }) => command === 'up')
-  if (running === undefined) return ok('running', 'no other kt up runs here')
-  const text = `kt up already runs here: process ${running.pid}, context ${running.context}`
-  return fault('running', text, 'kt status tells more, kt down ends it')
+  const running = sessions().filter(({ command }) => command === 'up')
+  if (running.length === 0) return ok('running', 'no other kt up runs here')
+  const which = running.map(({ pid, context }) => `process ${pid}, context ${context}`).join('; ')
+  if (platform.name === 'Linux') return ok('running', `kt up runs here already (${which}): another one works beside it`)
+  return fault('running', `kt up already runs here: ${which}`, 'kt status tells more, kt down ends it')
 }
 
 /** Devices of other tunnels: a warning only where they overlap with the cluster, which `checkRoutes` tells. */
 export async function checkTunnels(): Promise<Finding> {
+  if (platform.name !== 'Linux') return checkOthersRoutes()
   const { ok: works, stdout } = await run('ip', ['-json', '-details', 'link', 'show'])
   if (!works) return unknown('vpn', 'the links of this computer cannot be listed')
   const links = JSON.parse(stdout || '[]') as { ifname: string; linkinfo?: { info_kind?: string } }[]
   const tunnels = links.filter(
-    ({ ifname, linkinfo }) => ifname !== DEVICE && /^(tun|wireguard|ppp|ipip|vti)/.test(linkinfo?.info_kind ?? '')
+    ({ ifname, linkinfo }) => !isKtDevice(ifname) && /^(tun|wireguard|ppp|ipip|vti)/.test(linkinfo?.info_kind ?? '')
   )
   if (tunnels.length === 0) return ok('vpn', 'no other tunnel')
   const names = tunnels.map(({ ifname, linkinfo }) => `${ifname} (${linkinfo?.info_kind})`)
