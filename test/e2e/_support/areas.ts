@@ -9,10 +9,13 @@ export const LANES = [8, 10] as const
 /** `KT_TEST_CLUSTER=ID`: the lane's cluster, or one that runs already, for one test file while it is being written. */
 const MAIN_ID = Number(process.env.KT_TEST_CLUSTER ?? LANES[0])
 
+/** `KT_TEST_DUAL_STACK=ID`: the same for the dual-stack one. */
+const DUAL_STACK_ID = Number(process.env.KT_TEST_DUAL_STACK ?? 9)
+
 /** Clusters that tests may ask for, with ids of their own beside those of developers. */
 export const CLUSTERS = {
   main: { id: MAIN_ID, nodes: 2, proxy: 'nftables', dualStack: false, demo: true },
-  'dual-stack': { id: 9, nodes: 1, proxy: 'iptables', dualStack: true, demo: true }
+  'dual-stack': { id: DUAL_STACK_ID, nodes: 1, proxy: 'iptables', dualStack: true, demo: true }
 } as const satisfies Record<string, Choice>
 
 /** How tests name them. */
