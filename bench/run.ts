@@ -44,7 +44,7 @@ const program = new Command('npm run bench --')
   .option('--quick', 'about a second each: does it run?', false)
   .option('--rounds <number>', 'how often each thing is measured', positive, 3)
   .option('--soak <time>', 'run `growth` for so long, for example 1h', duration, 0)
-  .option('--cluster <id>', 'number of the test cluster', positive, 3)
+  .option('--cluster <id>', 'number of the test cluster', clusterId, 3)
   .action((names: string[], flags: Flags) => main(names, flags))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
@@ -104,6 +104,10 @@ function positive(text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('A number from 1 on.')
   return value
+}
+
+function clusterId(text: string): number {
+  return text === '0' ? 0 : positive(text)
 }
 
 function duration(text: string): number {

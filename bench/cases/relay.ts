@@ -9,7 +9,7 @@ import type { Testbed } from '../harness/testbed.ts'
 import type { Direction, TransferResult } from '../traffic/transfer.ts'
 import { openClientNode } from '../ways/client-node.ts'
 import { openDirect } from '../ways/direct.ts'
-import { KT, openKt } from '../ways/kt.ts'
+import { KT, openKt, openKtProxy } from '../ways/kt.ts'
 import { openKubectl, openKubectlSpdy } from '../ways/kubectl.ts'
 import { openSsh, openSshuttle } from '../ways/ssh.ts'
 import type { Way } from '../ways/way.ts'
@@ -37,6 +37,8 @@ export const relay: Case = {
     const ways = await openWays(context, bed, [
       b => openKubectl(b),
       b => openKt(b),
+      b => openKtProxy(b, 'port-forward'),
+      b => openKtProxy(b, 'ssh'),
       openKubectlSpdy,
       openClientNode,
       each => openSsh(each),

@@ -1,7 +1,8 @@
-// `kt up` on the laptop: programs connect to the Service's own address.
+// `kt up` on the laptop: programs connect to the Service's own address. And its proxy, of which two can run beside that.
 import { join } from 'node:path'
+import type { CarrierKind } from '../../lib/kube/api/client.ts'
 import { TRAFFIC_PORT, UDP_PORT } from '../traffic/ports.ts'
-import { end, type Laptop, type Way, waitForLine } from './way.ts'
+import { end, type Laptop, type Port, type Way, waitForLine } from './way.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../bin/kt.ts')
 const READY_MS = 60_000
@@ -38,6 +39,35 @@ export async function openKt(
     stop,
     close: async () => {
       await stop()
+    }
+  }
+}
+
+/** Where the proxies listen. */
+const SOCKS_PORTS: Record<CarrierKind, number> = { 'port-forward': 2223, ssh: 2224 }
+
+/** `kt up --socks`, by one kind of carrier or the other. */
+export async function openKtProxy(laptop: Laptop, carrier: CarrierKind): Promise<Way> {
+  const port = SOCKS_PORTS[carrier]
+  const flags = ['--socks', String(port), '--carrier', carrier]
+  const child = laptop.spawn(process.execPath, [PROGRAM, 'up', '--image', laptop.image, ...flags], {
+    KUBECONFIG: laptop.kubeconfig
+  })
+  await waitForLine(child, READY_MS, line => (line.includes('All looks good') ? true : undefined))
+  const { serviceAddress } = laptop.traffic
+  const numbers: Partial<Record<Port, number>> = { traffic: TRAFFIC_PORT, http: 80 }
+  return {
+    name: `kt up --socks${carrier === 'ssh' ? ' --carrier ssh' : ''}`,
+    target: wanted => {
+      const number = numbers[wanted]
+      return number === undefined
+        ? undefined
+        : { host: serviceAddress, port: number, socks: { host: '127.0.0.1', port } }
+    },
+    generator: laptop.generator,
+    pids: [child.pid!],
+    close: async () => {
+      await end(child, 'SIGINT')
     }
   }
 }
