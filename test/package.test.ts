@@ -65,7 +65,7 @@ test('the packed package runs: kt --version, kt up --help, import, its types, an
     (error: { stdout: string }) => t.fail(error.stdout)
   )
   const agent = await readdir(join(folder, 'node_modules/kt/dist/shadow-agent'))
-  t.deepEqual(agent, ['agent.js'])
+  t.deepEqual(agent, ['agent.js', 'ssh-door.js'])
   const page = await readdir(join(folder, 'node_modules/kt/dist/dashboard'))
   t.deepEqual(page.sort(), ['icon.svg', 'index.html', 'page.css', 'page.js'])
   t.deepEqual(await readdir(join(folder, 'node_modules/.bin')).then(names => names.includes('kt')), true)

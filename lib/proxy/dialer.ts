@@ -90,8 +90,12 @@ async function datagramsDirect(
   })
   socket.on('error', error => end() && closed(tunnelError(error, host).reason))
   await new Promise<void>((resolve, reject) => {
-    socket.once('error', error => reject(tunnelError(error, host)))
-    socket.connect(port, address, () => resolve())
+    // Where there is no way, the callback is told, and nobody else.
+    socket.connect(port, address, (...[error]: unknown[]) => {
+      if (error === undefined) return resolve()
+      end()
+      reject(tunnelError(error as Error, host))
+    })
   })
   return {
     send(bytes) {

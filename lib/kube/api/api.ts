@@ -53,6 +53,7 @@ export class Api {
   readonly #watches: DialingAgent
   /** Watches that fail. */
   readonly troubles = new Troubles()
+  #way = new AbortController()
 
   constructor(target: Target, credentials: Credentials, user: string) {
     this.#target = target
@@ -85,8 +86,20 @@ export class Api {
     return await this.#send(this.#watches, request, signal)
   }
 
-  /** The way to the server was lost: what waits for its next request would let that hang for a minute. */
-  forgetIdle(): void {
+  /** Fires when the way to the server has been lost, or found again: what only listens would not be told by a dead connection. */
+  get way(): AbortSignal {
+    return this.#way.signal
+  }
+
+  /** The way to the server was lost, or is there again. Idle connections are given up, whose next request would hang; `way` fires, and is a new one. */
+  wayChanged(): void {
+    this.#dropIdle()
+    const before = this.#way
+    this.#way = new AbortController()
+    before.abort(new Error('the way to the API server is not the same any more'))
+  }
+
+  #dropIdle(): void {
     for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }
 
@@ -102,9 +115,13 @@ export class Api {
       const response = await this.#attempt(agent, request, signal)
       const code = response.statusCode ?? 0
       if (code >= 200 && code < 300) return response
+      const { socket } = response
       const status = readStatus(code, await bodyOf(response).catch(() => ''))
       if (code === 401 && anew && this.#credentials.invalidate()) {
         anew = false
+        // A connection keeps the certificate with which it was made.
+        socket.destroy()
+        this.#dropIdle()
         continue
       }
       if ((code !== 429 && code !== 503) || attempt >= RETRIES) throw refused(status, request, this.#user)

@@ -54,7 +54,8 @@ export class Credentials {
     this.#exec = undefined
     this.#token = undefined
     this.#refused = true
-    return user.exec !== undefined || user.tokenFile !== undefined || user['auth-provider'] !== undefined
+    const files = user.tokenFile ?? user['client-certificate']
+    return user.exec !== undefined || files !== undefined || user['auth-provider'] !== undefined
   }
 
   /** The file wins over the literal token, and the last good reading over a failed one (client-go's rules). */

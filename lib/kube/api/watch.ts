@@ -10,6 +10,8 @@ import type { Resource } from './resource.ts'
 const PAGE = 500
 /** The server ends a watch after this many seconds, each watch at its own time, and we begin the next. */
 const WATCH_SECONDS = [300, 600] as const
+/** A watch that has not ended so long after its time never will: its connection is dead, and nobody has told, s. */
+const LATE_SECONDS = 5
 /** Between attempts after a failure: doubles from first to last, each spread by half to keep many clients apart. */
 const BACKOFF_FIRST_MS = 250
 const BACKOFF_LAST_MS = 10_000
@@ -37,6 +39,8 @@ export interface WatchOptions<T> {
   onSynced?(): void
   /** An attempt failed and will be repeated; `KT_FORBIDDEN` comes here too when rights were taken away. */
   onTrouble?(error: Error): void
+  /** In place of WATCH_SECONDS; for tests. */
+  seconds?: readonly [least: number, most: number]
 }
 
 /** Key of an object in all callbacks: `namespace/name`, or the name alone. */
@@ -46,11 +50,11 @@ export function keyOf({ metadata }: Watched): string {
 
 /**
  * Report all objects, then return and keep reporting until `signal` fires. Rejects when the first list is refused (no
- * right, no such resource, no server); later failures are repeated with back-off.
+ * right, no such resource, no server); later failures are repeated with back-off, at once when `api.way` fires.
  */
 export async function watchObjects<T extends Watched>(api: Api, options: WatchOptions<T>): Promise<void> {
   const watch = new ObjectWatch(api, options)
-  await watch.list()
+  await watch.list(options.signal)
   options.onSynced?.()
   void watch.run()
 }
@@ -68,9 +72,10 @@ class ObjectWatch<T extends Watched> {
   }
 
   /** A complete list, page by page, compared with what was reported before. */
-  async list(): Promise<void> {
-    const { resource, namespace, query, signal } = this.#options
+  async list(signal: AbortSignal): Promise<void> {
+    const { resource, namespace, query } = this.#options
     const seen = new Set<string>()
+    let version: string
     let next: string | undefined
     do {
       const page: { items?: T[]; metadata?: { resourceVersion?: string; continue?: string } } = await this.#api.call(
@@ -86,20 +91,23 @@ class ObjectWatch<T extends Watched> {
         seen.add(keyOf(object))
         this.#report(keyOf(object), object)
       }
-      this.#version = page.metadata?.resourceVersion ?? ''
+      version = page.metadata?.resourceVersion ?? ''
       next = page.metadata?.continue || undefined
     } while (next !== undefined)
     for (const key of [...this.#known.keys()]) if (!seen.has(key)) this.#report(key, undefined)
+    this.#version = version // not before: half a list is none
   }
 
   async run(): Promise<void> {
     const { signal, onTrouble } = this.#options
     let failures = 0
     while (!signal.aborted) {
+      const { way } = this.#api
+      const stop = AbortSignal.any([signal, way])
       const began = performance.now()
       try {
-        if (this.#version === '') await this.list()
-        await this.#watch()
+        if (this.#version === '') await this.list(stop)
+        await this.#watch(stop)
         if (performance.now() - began < HEALTHY_MS)
           failures++ // an end without an error, but far too early
         else failures = 0
@@ -108,11 +116,13 @@ class ObjectWatch<T extends Watched> {
         if (statusOf(error) === 410) this.#version = '' // our version is too old for the server: list again
         if (performance.now() - began >= HEALTHY_MS) failures = 0
         failures++
-        if (statusOf(error) !== 410) onTrouble?.(error as Error)
+        if (way.aborted)
+          failures = 0 // no failure of the server's, and no reason to wait
+        else if (statusOf(error) !== 410) onTrouble?.(error as Error)
         if (failures >= TROUBLE_FAILURES)
           this.#api.troubles.begin(this, `${this.#name} are not seen changing: ${(error as Error).message}`)
       }
-      if (failures > 0) await this.#pause(failures)
+      if (failures > 0) await this.#pause(failures, stop)
     }
     this.#api.troubles.end(this)
   }
@@ -123,23 +133,28 @@ class ObjectWatch<T extends Watched> {
     return namespace === undefined ? resource.resource : `${resource.resource} in namespace ${namespace}`
   }
 
-  async #pause(failures: number): Promise<void> {
+  async #pause(failures: number, signal: AbortSignal): Promise<void> {
     const wait = Math.min(BACKOFF_FIRST_MS * 2 ** (failures - 1), BACKOFF_LAST_MS)
-    await sleep(wait * (0.5 + Math.random()), undefined, { signal: this.#options.signal }).catch(() => {})
+    await sleep(wait * (0.5 + Math.random()), undefined, { signal }).catch(() => {})
   }
 
-  async #watch(): Promise<void> {
-    const { resource, namespace, query, signal } = this.#options
-    const [least, most] = WATCH_SECONDS
-    const seconds = String(Math.round(least + Math.random() * (most - least)))
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { resource, namespace, query, seconds: [least, most] = WATCH_SECONDS } = this.#options
+    const seconds = Math.round(least + Math.random() * (most - least))
+    const late = AbortSignal.timeout((seconds + LATE_SECONDS) * 1000)
     const response = await this.#api.open(
       {
         ...resource,
         verb: 'watch',
         namespace,
-        query: { ...query, resourceVersion: this.#version, allowWatchBookmarks: 'true', timeoutSeconds: seconds }
+        query: {
+          ...query,
+          resourceVersion: this.#version,
+          allowWatchBookmarks: 'true',
+          timeoutSeconds: String(seconds)
+        }
       },
-      signal
+      AbortSignal.any([signal, late])
     )
     this.#api.troubles.end(this)
     response.setEncoding('utf8')

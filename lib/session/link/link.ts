@@ -44,12 +44,20 @@ export interface LinkOptions {
   keeper: Pick<ShadowKeeper, 'pod' | 'port' | 'lost'> & Partial<Pick<ShadowKeeper, 'isUsable'>>
   /** Called when the connection was lost, and when it is there again. */
   onState(state: LinkState, detail: string): void
+  /** The carrier was found dead, or another one has taken its place before its time: other connections that went the same way may be dead, too. */
+  onWayChanged?: (() => void) | undefined
   /** Streams that the agent opens (`Inbound`); without it nothing may come in. */
   onStream?: MuxSessionOptions['onStream'] | undefined
   /** A carrier that is older is replaced, ms. Default: what the cluster's options say, else 50 minutes. */
   carrierMaxAgeMs?: number | undefined
-  /** In place of a port-forward; for tests. */
+  /** In place of a port-forward alone. */
   open?: ((pod: string, signal: AbortSignal) => Promise<Duplex>) | undefined
+}
+
+interface Agent {
+  pod: string
+  /** Of its process. */
+  instance: string
 }
 
 /**
@@ -60,7 +68,8 @@ export class AgentLink {
   readonly #stop = new AbortController()
   #session: MuxSession | undefined
   #sessionId: Uint8Array = randomBytes(16)
-  #instance = ''
+  /** Whom the session is with. */
+  #agent: Agent | undefined
   #tunnel: Tunnel | undefined
   /** Carriers so far: the agent lets none overtake a newer one. */
   #carriers = 0
@@ -155,7 +164,7 @@ export class AgentLink {
         number: () => ++this.#carriers,
         resume: found => {
           const session = this.#session
-          if (session === undefined || found !== this.#instance) return undefined
+          if (session === undefined || found !== this.#agent?.instance) return undefined
           this.#switching = true
           session.detach()
           told = session.receivedBytes
@@ -166,8 +175,7 @@ export class AgentLink {
         if (error instanceof HandshakeError && error.reason === 'gone') this.#giveUp()
         throw explained(error, carrier)
       })
-      this.#instance = instance
-      if (resumed === undefined) this.#begin(carrier, sessionId, pod)
+      if (resumed === undefined) this.#begin(carrier, sessionId, { pod, instance })
       else this.#goOn(carrier, { resumed, told, pod })
     } finally {
       this.#switching = false
@@ -185,8 +193,9 @@ export class AgentLink {
     return carrier
   }
 
-  #begin(carrier: Duplex, sessionId: Uint8Array, pod: string): void {
+  #begin(carrier: Duplex, sessionId: Uint8Array, { pod, instance }: Agent): void {
     const first = this.record.state === 'connecting'
+    const why = this.#agent === undefined ? '' : whyAnew(this.#agent, { pod, instance })
     this.#giveUp()
     const session = new MuxSession(carrier, {
       role: 'client',
@@ -194,13 +203,14 @@ export class AgentLink {
       onDetached: error => this.#lost(session, error?.message ?? 'the cluster closed the port-forward')
     })
     this.#session = session
+    this.#agent = { pod, instance }
     this.#sessionId = sessionId
     this.#tunnel = new Tunnel(session)
     void session.closed.then(({ code, error }) => {
       this.#lost(session, error?.message ?? `the agent ended the session: ${code}`)
       if (this.#session === session) this.#session = undefined
     })
-    const detail = first ? `carrier to pod ${pod}` : `to pod ${pod}, with a new session: what was open has been reset`
+    const detail = first ? `carrier to pod ${pod}` : `to pod ${pod}, ${why}: what was open has been reset`
     this.record.note(first ? 'connected' : 'restarted', detail)
     this.record.enter('connected', detail)
   }
@@ -233,6 +243,7 @@ export class AgentLink {
     this.#lostAt = performance.now()
     this.record.note('lost', why)
     this.record.enter('reconnecting', why)
+    this.#options.onWayChanged?.()
     if (!this.#busy) void this.#redial()
   }
 
@@ -245,6 +256,7 @@ export class AgentLink {
     for (let waitMs = RETRY_FIRST_MS; !signal.aborted && !this.#isUp; waitMs = Math.min(waitMs * 2, RETRY_LAST_MS)) {
       try {
         await this.#dial()
+        this.#options.onWayChanged?.()
       } catch (error) {
         if (signal.aborted) return
         const code = error instanceof KtError ? error.code : 'KT_INTERNAL'
@@ -273,9 +285,11 @@ export class AgentLink {
   /** Make before break: the present carrier works until its successor is there. */
   async #renew(): Promise<void> {
     if (this.#busy || !this.#isUp || this.#stop.signal.aborted) return
+    const silent = this.#silentLooks >= SILENT_LOOKS
     this.#busy = true
     try {
       await this.#dial()
+      if (silent) this.#options.onWayChanged?.()
     } catch (error) {
       this.record.failed(`no successor: ${messageOf(error)}`, false)
       this.#setAge(SUCCESSOR_RETRY_MS)
@@ -299,6 +313,12 @@ export class AgentLink {
     if (own.some(found => found.address === address)) return
     this.#session?.detach(new Error(`this computer has not the address ${address} any more`))
   }
+}
+
+/** Why streams could not go on with the agent that was found. */
+function whyAnew(before: Agent, now: Agent): string {
+  if (now.pod !== before.pod) return `in place of ${before.pod}`
+  return now.instance === before.instance ? 'which had given the session up' : 'whose agent has been started again'
 }
 
 /** Resolves when there is something to read, or the end; destroys the carrier when it breaks or `signal` fires first. */

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import type { SessionStatus } from '../../../lib/session/status.ts'
+import { agentsOf, podsOfKt } from '../../faults/ground.ts'
 import { serviceAddress } from '../_support/demo.ts'
 import { kt, type RunningKt, startKt } from '../_support/kt.ts'
 import { kubectl } from '../_support/kubectl.ts'
-import { collect, laptop, spawnOnLaptop } from '../_support/laptop.ts'
+import { builtIn, collect, laptop, spawnOnLaptop } from '../_support/laptop.ts'
 import { knownBytes, sha256 } from '../up/_support/known-bytes.ts'
 
 const ECHO_PORT = 7000
@@ -130,27 +131,35 @@ test.serial('the pod is deleted: what was open is reset, a new pod is made, and 
   const after = await status()
   t.is(after.state, 'connected')
   t.not(after.pod, pod)
+  t.regex(after.detail, new RegExp(`in place of ${pod}: what was open has been reset$`))
   t.is((await laptop('curl', ['-sS', '-o', '/dev/null', '--max-time', '5', `http://${echo}/`])).code, 0)
   t.regex(running!.output(), new RegExp(`! shadow pod ${pod} is gone: a new one is made`))
   t.true((await happened()).includes('restarted'))
 })
 
-test.serial('the agent is killed: its successor in the same pod is found', async t => {
+test.serial('the agent ends by itself: its pod is over, and a new one is made', async t => {
   const { pod } = await status()
   const echoed = startEcho(60)
   await delay(500)
-  await kubectl([
-    '-n',
-    'demo',
-    'exec',
-    pod,
-    '--',
-    'sh',
-    '-c',
-    'kill -9 $(pidof node | tr " " "\\n" | grep -v "^1$") 2>/dev/null; kill -9 1; kill 1'
-  ]).catch(() => {})
+  await kubectl(['-n', 'demo', 'exec', pod, '--', 'sh', '-c', 'kill 1']).catch(() => {})
   t.is((await echoed).error, 'ECONNRESET')
   await reached('connected', 30_000)
+  t.not((await status()).pod, pod)
+  t.is((await laptop('curl', ['-sS', '-o', '/dev/null', '--max-time', '5', `http://${echo}/`])).code, 0)
+})
+
+const onCluster = builtIn ? test.serial : test.serial.skip
+onCluster('the agent is killed: its successor in the same pod is found, and that is told', async t => {
+  const { pod } = await status()
+  const echoed = startEcho(60)
+  await delay(500)
+  const shadow = (await podsOfKt()).find(({ name }) => name === pod)
+  for (const pid of agentsOf(shadow!.uid)) process.kill(pid, 'SIGKILL')
+  t.is((await echoed).error, 'ECONNRESET')
+  await reached('connected', 30_000)
+  const after = await status()
+  t.is(after.pod, pod)
+  t.regex(after.detail, /whose agent has been started again: what was open has been reset$/)
   t.is((await laptop('curl', ['-sS', '-o', '/dev/null', '--max-time', '5', `http://${echo}/`])).code, 0)
 })
 

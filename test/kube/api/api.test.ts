@@ -21,7 +21,7 @@ test('connections are kept for the next request, and given up when the way is lo
   const first = connections
   await ask()
   t.is(connections, first)
-  cluster.api.forgetIdle()
+  cluster.api.wayChanged()
   await ask()
   t.is(connections, first + 1)
   cluster.close()

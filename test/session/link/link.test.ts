@@ -16,6 +16,8 @@ interface Line {
   cable: Cable
   link: AgentLink
   states: string[]
+  /** How often other connections were said to be in doubt. */
+  doubts(): number
   close(): Promise<void>
 }
 
@@ -29,11 +31,13 @@ async function line(
   const cable = await cableTo(agent.port)
   laid(cable)
   const states: string[] = []
+  let doubts = 0
   const link = new AgentLink({
     cluster: {} as unknown as Cluster, // `open` takes its place
     privateKey: agent.privateKey,
     keeper: { pod: async () => 'pod', port: 0, lost: async () => {} },
     onState: state => states.push(state),
+    onWayChanged: () => doubts++,
     open: async (_pod, signal) => await dialled(cable.port, signal),
     ...options
   })
@@ -43,6 +47,7 @@ async function line(
     cable,
     link,
     states,
+    doubts: () => doubts,
     async close() {
       await link.close()
       cable.close()
@@ -177,6 +182,7 @@ test.serial('a carrier that stays silent although the way is open again is repla
   stream.end('and out')
   t.is(String(await bytesOf(stream)), 'into the hole and out')
   t.deepEqual(l.states, [])
+  t.is(l.doubts(), 1)
   await l.close()
 })
 
@@ -200,7 +206,7 @@ test.serial('a new carrier takes over before the last one is too old, in the mid
   })
   t.is(await hash, wanted)
   t.true(events(l).filter(event => event === 'renewed').length >= 3, events(l).join(' '))
-  t.deepEqual(l.states, [])
+  t.deepEqual([l.states, l.doubts()], [[], 0])
   await l.close()
 })
 
@@ -221,7 +227,8 @@ test.serial('another agent: what was open is reset, what is new goes there', asy
   again.end('new')
   t.is(String(await bytesOf(again)), 'new')
   t.true(events(l).includes('restarted'))
-  t.deepEqual(l.states, ['reconnecting', 'connected'])
+  t.is(l.link.record.detail, 'to pod pod, whose agent has been started again: what was open has been reset')
+  t.deepEqual([l.states, l.doubts()], [['reconnecting', 'connected'], 2])
   await l.close()
   await next.stop()
 })

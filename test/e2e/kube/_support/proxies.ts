@@ -11,6 +11,8 @@ export interface Proxy {
   count(): number
   /** Cut all that are open, as a failing network does. */
   cut(): void
+  /** Let nothing through any more on those that are open, and leave them open. */
+  swallow(): void
 }
 
 async function listening(t: ExecutionContext, server: Server, scheme: string): Promise<Proxy> {
@@ -23,16 +25,26 @@ async function listening(t: ExecutionContext, server: Server, scheme: string): P
   })
   await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
   const cut = () => open.forEach(socket => void socket.resetAndDestroy())
+  const swallow = () => {
+    for (const socket of open) {
+      swallowing.add(socket)
+      Object.assign(socket.unpipe().resume(), { write: () => true, end: () => socket })
+    }
+  }
   t.teardown(() => {
     server.close()
     cut()
   })
-  return { url: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`, count: () => count, cut }
+  return { url: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`, count: () => count, cut, swallow }
 }
 
+/** Nobody hears of these any more what becomes of the other end. */
+const swallowing = new WeakSet<Duplex>()
+
 function joined(a: Duplex, b: Duplex): void {
-  a.on('error', () => b.destroy()).on('close', () => b.destroy())
-  b.on('error', () => a.destroy()).on('close', () => a.destroy())
+  const close = (duplex: Duplex) => swallowing.has(duplex) || duplex.destroy()
+  a.on('error', () => close(b)).on('close', () => close(b))
+  b.on('error', () => close(a)).on('close', () => close(a))
   a.pipe(b).pipe(a)
 }
 
