@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { run } from '../cluster/run.ts'
 import { kubectl } from '../e2e/_support/kubectl.ts'
+import { certifiedUser } from './certificates.ts'
 import { agentsOf, blockServer, changeAddress, killIn, nodeNetwork, onLaptop, podsOfKt, settings } from './ground.ts'
 import type { Progress } from './load.ts'
-import { shortUser } from './tokens.ts'
+import { type ShortUser, shortUser } from './tokens.ts'
 
 /** What a fault finds. */
 export interface Scene {
@@ -153,16 +154,21 @@ const CLUSTER: Fault[] = [
 
 /** Tokens are made for so long. */
 const TOKEN_SECONDS = 5
-/** The API server takes a token for a minute longer, and remembers for some seconds that it was good. */
+/** Those of a plugin: kt asks it again ten seconds before. */
+const PLUGIN_TOKEN_SECONDS = 15
+/** The API server takes a token for a minute longer, and remembers for some seconds that it was good; a certificate ends when it ends. */
 const LEEWAY_SECONDS = 75
+const CERTIFICATE_SECONDS = 20
 
-const CREDENTIALS: Fault[] = [
-  {
-    name: 'token expired, renewed',
+/** Credentials that are replaced in time; the carrier, and every other connection, is made anew when the first are worth nothing. */
+function renewed(name: string, seconds: number, leeway: number, make: (seconds: number) => Promise<ShortUser>): Fault {
+  return {
+    name,
     keeps: true,
     async prepare() {
-      const user = await shortUser(TOKEN_SECONDS)
-      const timer = setInterval(() => user.renew(TOKEN_SECONDS), (TOKEN_SECONDS / 3) * 1000)
+      const user = await make(seconds)
+      // One that fails shows: the last one expires.
+      const timer = setInterval(() => void user.renew(seconds).catch(() => {}), (seconds / 3) * 1000)
       return {
         env: { KUBECONFIG: user.kubeconfig },
         async remove() {
@@ -172,10 +178,16 @@ const CREDENTIALS: Fault[] = [
       }
     },
     async strike() {
-      await delay((TOKEN_SECONDS + LEEWAY_SECONDS) * 1000)
+      await delay((seconds + leeway) * 1000)
       await cut()
     }
-  },
+  }
+}
+
+const CREDENTIALS: Fault[] = [
+  renewed('token expired, renewed', TOKEN_SECONDS, LEEWAY_SECONDS, seconds => shortUser(seconds)),
+  renewed('token of a plugin expired', PLUGIN_TOKEN_SECONDS, LEEWAY_SECONDS, seconds => shortUser(seconds, 'plugin')),
+  renewed('client certificate rotated', CERTIFICATE_SECONDS, 0, certifiedUser),
   {
     name: 'token expired, not renewed',
     keeps: true,
@@ -188,7 +200,7 @@ const CREDENTIALS: Fault[] = [
           await delay((TOKEN_SECONDS + LEEWAY_SECONDS) * 1000)
           await cut()
           await delay(5_000)
-          user.renew(600) // what the user does who has read the line
+          await user.renew(600) // what the user does who has read the line
         },
         remove: () => user.remove()
       }

@@ -82,7 +82,9 @@ export class StatusWatch {
     const silentMs = at - echoedAt
     // A stopped process could not have noticed: its silence counts from when it went on.
     const awakeMs = at - (this.samples.findLast(s => s.state === 'unresponsive')?.at ?? 0)
-    if (state === 'connected' && Math.min(silentMs, awakeMs) > NOTICED_MS + SLACK_MS)
+    // What has just become possible again is told by the load a little later.
+    const settled = at - stateSince > SLACK_MS
+    if (state === 'connected' && settled && Math.min(silentMs, awakeMs) > NOTICED_MS + SLACK_MS)
       this.lies.add('connected, and no line came back')
     if (state === 'reconnecting' && echoedAt > stateSince + LAG_MS) this.lies.add('reconnecting, and lines came back')
   }
