@@ -22,6 +22,8 @@ const REMOTE = 18_104
 const CONTROL = file('control')
 const onControl = ['-F', file('ssh_config'), '-S', CONTROL]
 
+/** What a killed kt has left in the cluster: it stays for some minutes. */
+let before: string[] = []
 let main: ReturnType<typeof spawnOnLaptop> | undefined
 let said: (() => string) | undefined
 
@@ -31,7 +33,14 @@ async function config(name: string, ...flags: string[]): Promise<string> {
   return stdout
 }
 
+/** Objects of kt that were not there before, `kind/name`. */
+async function made(kinds: string): Promise<string[]> {
+  const names = await kubectl(['-n', 'demo', 'get', kinds, '-l', 'control-by=kt', '-o', 'name'])
+  return names.split('\n').filter(name => name !== '' && !before.includes(name))
+}
+
 test.before(async () => {
+  before = await made('pods,configmaps')
   const both = [await config('kt'), await config('kt-sh', '--shell')]
   writeFileSync(file('ssh_config'), both.join(''))
   writeFileSync(file('served'), knownBytes(MEBIBYTES, 'up'))
@@ -78,8 +87,8 @@ test.serial('-R: the cluster calls a program of the laptop', async t => {
   const program = `require('node:http').createServer((q, s) => require('node:fs').createReadStream(${JSON.stringify(file('served'))}).pipe(s)).listen(${SERVED}, '127.0.0.1')`
   const server = spawnOnLaptop(process.execPath, ['-e', program])
   t.teardown(() => server.kill())
-  const where = ['get', 'pods', '-n', 'demo', '-l', 'kt-role=shadow-connect', '-o', 'jsonpath={.items[*].status.podIP}']
-  const address = (await kubectl(where)).trim()
+  const [pod] = await made('pods')
+  const address = (await kubectl(['-n', 'demo', 'get', pod!, '-o', 'jsonpath={.status.podIP}'])).trim()
   const sum = (): Promise<string> =>
     inCluster(`curl -sS --max-time 60 http://${address}:${REMOTE}/ | sha256sum`).then(
       text => text.split(' ')[0] ?? '',
@@ -122,8 +131,7 @@ test.serial('with --shell, commands: their input, output and exit code', async t
 test.serial('when ssh ends, pod and host key are gone', async t => {
   main!.kill()
   const left = async (): Promise<string> => {
-    const pods = await kubectl(['-n', 'demo', 'get', 'pods,configmaps', '-l', 'control-by=kt', '-o', 'name'])
-    return `${pods.trim()}${readFileSync(file('ssh/known_hosts'), 'utf8')}`
+    return `${(await made('pods,configmaps')).join(' ')}${readFileSync(file('ssh/known_hosts'), 'utf8')}`
   }
   t.is(await eventually('', 20_000, left), '')
 })

@@ -1,5 +1,6 @@
 // What does not work must look like it does inside of the cluster: refused, silent, reset; and only for the flow that it is about.
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { podAddresses, serviceAddress } from '../_support/demo.ts'
 import { type RunningKt, startKt } from '../_support/kt.ts'
@@ -21,8 +22,12 @@ const STALLED_PORT = 7004
 const CLOSED_PORT = 9
 /** kube-proxy refuses by ICMP, of which the kernel sends six to one address and then one a second (icmp_ratelimit). */
 const REJECTIONS = 3
-/** Beside two round trips: what Node and a busy machine need. */
+/** Beside two round trips: what Node needs. */
 const SLACK_MS = 5
+/** A busy machine may be slow for a moment; a port that is refused late is so always. */
+const ROUNDS = 4
+/** Until the kernel has rejections to give again. */
+const PAUSE_MS = REJECTIONS * 1000
 
 let kt: RunningKt | undefined
 
@@ -47,14 +52,19 @@ test.serial('a closed port is refused within two round trips', async t => {
     { name: 'service without pods', host: await serviceAddress('nobody'), port: 80, count: REJECTIONS }
   ]
   await outcomes(echo, ECHO_PORT, 5) // whatever is done only once
-  const roundTripMs = quantile(await peer<number[]>('ping-pong', echo, ECHO_PORT, 50), 0.5)
-  t.log(`round trip to the pod ${roundTripMs.toFixed(1)} ms`)
   for (const { name, host, port, count } of targets) {
-    const attempts = await outcomes(host, port, count)
-    const times = attempts.map(({ connectMs }) => connectMs)
-    t.log(`${name}: refused after ${inMs(times)}`)
-    t.deepEqual([...new Set(attempts.map(({ outcome }) => outcome))], ['ECONNREFUSED'], name)
-    t.true(quantile(times, 0.25) <= 2 * roundTripMs + SLACK_MS, `${name}: ${inMs(times)}`)
+    let late = ''
+    for (let round = 0; round < ROUNDS; round++) {
+      const roundTripMs = quantile(await peer<number[]>('ping-pong', echo, ECHO_PORT, 50), 0.5)
+      const attempts = await outcomes(host, port, count)
+      const times = attempts.map(({ connectMs }) => connectMs)
+      t.log(`${name}: refused after ${inMs(times)}; round trip to the pod ${roundTripMs.toFixed(1)} ms`)
+      t.deepEqual([...new Set(attempts.map(({ outcome }) => outcome))], ['ECONNREFUSED'], name)
+      late = quantile(times, 0.25) <= 2 * roundTripMs + SLACK_MS ? '' : `${name}: ${inMs(times)}`
+      if (late === '') break
+      await sleep(PAUSE_MS)
+    }
+    t.is(late, '')
   }
 })
 
