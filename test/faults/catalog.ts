@@ -40,7 +40,7 @@ export interface Fault {
   keeps: boolean
   /** kt ends by itself, and puts everything back. */
   ends?: boolean
-  /** Length of download and upload with --quick and without, and at full speed; others are paced and endless. */
+  /** Length of download and upload with --quick and without; others are endless. */
   mebibytes?: { quick: number; full: number }
   /** What `kt status` has to say of it. */
   says?: RegExp

@@ -15,9 +15,8 @@ export const EXCHANGED = 'nginx'
 const LOCAL_PORT = 18_181
 /** A paced load leaves the machine room for the cluster; it never reaches its end. */
 const PACED = { mebibytes: 8_192, mebibytesPerSecond: 8 }
-const UNPACED_MIB_PER_SECOND = 10_000
-/** A short transfer must not be over before the first fault. */
-const QUICK_MIB_PER_SECOND = 4
+/** A transfer must not be over before the last cut: what a cut lets wait comes at full speed, and is less than a part between two of them. */
+const MIB_PER_SECOND = { quick: 4, full: 12 }
 /** Everything has to work again after this, ms. New pods on a busy machine need the most of it. */
 const HEALED_MS = 90_000
 /** Something that happens this lately happens now, ms. */
@@ -100,12 +99,9 @@ class Trial {
 
   async #loadOptions(): Promise<LoadOptions> {
     const { mebibytes } = this.#fault
+    const size = this.#quick ? 'quick' : 'full'
     const amount =
-      mebibytes === undefined
-        ? PACED
-        : this.#quick
-          ? { mebibytes: mebibytes.quick, mebibytesPerSecond: QUICK_MIB_PER_SECOND }
-          : { mebibytes: mebibytes.full, mebibytesPerSecond: UNPACED_MIB_PER_SECOND }
+      mebibytes === undefined ? PACED : { mebibytes: mebibytes[size], mebibytesPerSecond: MIB_PER_SECOND[size] }
     const names = {
       'redis.demo.svc.cluster.local': await serviceAddress('redis'),
       'upstream.example.test': '192.0.2.10' // the company's resolver: test/cluster/configuration.ts
