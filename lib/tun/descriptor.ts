@@ -1,7 +1,7 @@
 // A device that is a file descriptor, one packet to a read(2) and a write(2): what Linux and macOS have in common.
 import { Socket } from 'node:net'
 import { KtError } from '../errors.ts'
-import type { Device, Offload, PacketBatch } from './device.ts'
+import { BATCH_BYTES, BATCH_PACKETS, type Device, emptyBatch, type Offload, type PacketBatch } from './device.ts'
 
 /** The system calls for it, as a `Libc` of its system has them. */
 export interface DescriptorCalls {
@@ -40,10 +40,6 @@ export interface DescriptorOptions {
 
 /** The longest packet with the longest header, and one byte more, so that a read never fills the room exactly. */
 const READ_LENGTH = 10 + 65_535 + 1
-/** Bytes read in one wake-up; then the timers and the other sockets have their turn. */
-const BATCH_BYTES = 1 << 20
-/** Packets read in one wake-up. */
-const BATCH_PACKETS = 256
 
 /**
  * Reading: libuv waits, we read. `net.Socket` refuses a TUN but takes one end of a socket pair, and looks at the kind of
@@ -82,13 +78,7 @@ export class DescriptorTun implements Device {
     this.offload = offload
     this.headroom = framing.headroom
     this.#address = calls.addressOf(this.#memory)
-    this.#batch = {
-      bytes: this.#memory,
-      count: 0,
-      starts: new Uint32Array(BATCH_PACKETS),
-      ends: new Uint32Array(BATCH_PACKETS),
-      segmentSizes: new Uint16Array(BATCH_PACKETS)
-    }
+    this.#batch = emptyBatch(this.#memory)
   }
 
   start(received: (batch: PacketBatch) => void, lost: (error: Error) => void): void {

@@ -16,6 +16,22 @@ export interface PacketBatch {
   readonly segmentSizes: Uint16Array
 }
 
+/** Bytes read in one wake-up; then the timers and the other sockets have their turn. */
+export const BATCH_BYTES = 1 << 20
+/** Packets read in one wake-up. */
+export const BATCH_PACKETS = 256
+
+/** A batch to fill again and again, of packets that lie in `bytes`. */
+export function emptyBatch(bytes: Uint8Array): PacketBatch {
+  return {
+    bytes,
+    count: 0,
+    starts: new Uint32Array(BATCH_PACKETS),
+    ends: new Uint32Array(BATCH_PACKETS),
+    segmentSizes: new Uint16Array(BATCH_PACKETS)
+  }
+}
+
 /** What the device is to finish in a packet that is written. Without offload all fields are ignored and must be 0. */
 export interface Offload {
   /** Where the transport header begins, counted from the IP header; 0: the checksum is already complete. */

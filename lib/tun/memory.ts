@@ -1,9 +1,8 @@
 // A device of plain memory: what is injected arrives, what is written is handed to a function. For tests and fuzzing.
-import type { Device, Offload, PacketBatch } from './device.ts'
+import { BATCH_PACKETS, type Device, type Offload, type PacketBatch } from './device.ts'
 
 /** Packets that wait while the device is paused; then they are dropped, as a kernel does. */
 const QUEUE_PACKETS = 5000
-const BATCH_PACKETS = 256
 
 export interface MemoryDeviceOptions {
   name?: string

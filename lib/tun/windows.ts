@@ -2,7 +2,7 @@
 // Written to that document, not yet run on Windows.
 import { createHash } from 'node:crypto'
 import { KtError } from '../errors.ts'
-import type { Device, PacketBatch } from './device.ts'
+import { BATCH_BYTES, BATCH_PACKETS, type Device, emptyBatch, type PacketBatch } from './device.ts'
 import type { WintunCalls } from './wintun.ts'
 
 /** Larger than that of a wire, because nobody else cuts packets up here: a sixth of them for a download. Much larger ones are untested. */
@@ -13,10 +13,6 @@ const TUNNEL_TYPE = 'kt'
 const RING_BYTES = 8 << 20
 /** WINTUN_MAX_IP_PACKET_SIZE. */
 const MAX_PACKET = 0xffff
-/** Bytes read in one wake-up; then the timers and the sockets have their turn. */
-const BATCH_BYTES = 1 << 20
-/** Packets read in one wake-up. */
-const BATCH_PACKETS = 256
 
 // winerror.h
 const ERROR_ACCESS_DENIED = 5
@@ -78,13 +74,7 @@ class WindowsTun implements Device {
     this.name = name
     this.#stop = calls.createEvent()
     this.#address = calls.addressOf(this.#memory)
-    this.#batch = {
-      bytes: this.#memory,
-      count: 0,
-      starts: new Uint32Array(BATCH_PACKETS),
-      ends: new Uint32Array(BATCH_PACKETS),
-      segmentSizes: new Uint16Array(BATCH_PACKETS)
-    }
+    this.#batch = emptyBatch(this.#memory)
   }
 
   start(received: (batch: PacketBatch) => void, lost: (error: Error) => void): void {
