@@ -16,14 +16,13 @@ import { findRemains, recoverService } from '../../kube/traffic/recover.ts'
 import { findService, type Target } from '../../kube/traffic/target.ts'
 import { version } from '../../version.ts'
 import type { Report } from '../report.ts'
-import { runSession, step } from '../run.ts'
+import { step } from '../run.ts'
 import { chosenPorts } from './chosen-ports.ts'
 import { Diversion } from './diversion.ts'
 import { planEphemeral } from './exchange-ephemeral.ts'
 import { planScale } from './exchange-scale.ts'
 import {
   type Begun,
-  beginExposing,
   checkLocalPrograms,
   describeCarried,
   type Exposing,
@@ -32,7 +31,7 @@ import {
   lives,
   ownProcess,
   type Planned,
-  ready,
+  runExposing,
   startShadow
 } from './exposing.ts'
 
@@ -60,11 +59,8 @@ export interface ExchangeOptions extends ExposingOptions, ExchangeWish {}
 
 /** Lead a service to this laptop until `stop` is aborted or it is taken away; then put it back. Rejects with what ended it. */
 export async function exchange(options: ExchangeOptions, report: Report, stop: AbortController): Promise<void> {
-  await runSession(report, stop, async running => {
-    const exposing = await beginExposing(running, options, { name: 'exchange', rights: exchangeRights(options) })
-    const begin = await planExchange(exposing, options)
-    return ready(exposing, await begin())
-  })
+  const command = { name: 'exchange', rights: exchangeRights(options), plan: planExchange }
+  await runExposing(options, command, report, stop)
 }
 
 /** What an exchange of this target cannot do without. */

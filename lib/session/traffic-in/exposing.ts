@@ -10,7 +10,8 @@ import type { CarriedPort } from '../../kube/traffic/ports.ts'
 import { agentPorts, type ExposeConfig } from '../../tunnel/expose.ts'
 import { type ClusterOptions, openCluster } from '../link/open-cluster.ts'
 import { type AgentOptions, reachAgent } from '../link/reach-agent.ts'
-import type { Running } from '../run.ts'
+import type { Report } from '../report.ts'
+import { type Running, runSession } from '../run.ts'
 import type { Parts } from '../status.ts'
 import { type ExposedPort, Inbound } from './inbound.ts'
 import { hostsOf, listens } from './local-program.ts'
@@ -54,11 +55,33 @@ export type Planned = () => Promise<Begun>
 /** Longest name of a container port (RFC 6335 §5.1). */
 const PORT_NAME_MAX = 15
 
+/** One of the commands that lead traffic to this laptop, alone in its process. */
+export interface ExposingCommand<Options> {
+  name: string
+  /** What it cannot do without. */
+  rights(namespace: string): Right[]
+  plan(exposing: Exposing, options: Options): Promise<Planned>
+}
+
+/** Plan, begin, and stay until `stop` is aborted or what was begun is not ours any more; then undo. Rejects with what ended it. */
+export async function runExposing<Options extends ExposingOptions>(
+  options: Options,
+  command: ExposingCommand<NoInfer<Options>>,
+  report: Report,
+  stop: AbortController
+): Promise<void> {
+  await runSession(report, stop, async running => {
+    const exposing = await beginExposing(running, options, command)
+    const begin = await command.plan(exposing, options)
+    return ready(exposing, await begin())
+  })
+}
+
 /** Reach the cluster, be seen by `kt status`, and check the rights: nothing is changed yet. */
-export async function beginExposing(
+async function beginExposing(
   running: Running,
   options: ExposingOptions,
-  command: { name: string; rights(namespace: string): Right[] }
+  command: Pick<ExposingCommand<never>, 'name' | 'rights'>
 ): Promise<Exposing> {
   const began = performance.now()
   const parts: Parts = {}
@@ -78,7 +101,7 @@ export function lives(owner: string): boolean {
 }
 
 /** All of them work: say so. */
-export function ready({ report, parts, began }: Exposing, begun: Begun): { lost: Promise<Error> } {
+function ready({ report, parts, began }: Exposing, begun: Begun): { lost: Promise<Error> } {
   parts.exposed = begun.exposed
   report({ event: 'ready', ms: performance.now() - began, try: [], banner: begun.banner })
   return begun

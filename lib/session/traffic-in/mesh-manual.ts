@@ -24,17 +24,17 @@ import { previewToken } from '../../kube/traffic/preview.ts'
 import { findService } from '../../kube/traffic/target.ts'
 import { version } from '../../version.ts'
 import type { Report } from '../report.ts'
-import { runSession, step } from '../run.ts'
+import { step } from '../run.ts'
 import {
   type Begun,
-  beginExposing,
   checkLocalPrograms,
   describeCarried,
   type Exposing,
   keepBeating,
   lives,
   ownProcess,
-  ready,
+  type Planned,
+  runExposing,
   startShadow
 } from './exposing.ts'
 import { exposedTcpPorts, type MeshOptions } from './mesh.ts'
@@ -46,11 +46,13 @@ export interface ManualOptions extends MeshOptions {
 
 /** Have a shadow for whoever leads requests, until `stop` is aborted. Rejects with what ended it. */
 export async function manualMesh(options: ManualOptions, report: Report, stop: AbortController): Promise<void> {
-  await runSession(report, stop, async running => {
-    const rights = (namespace: string): Right[] => rightsOf('mesh', namespace, `${options.target.kind}/NAME`)
-    const exposing = await beginExposing(running, options, { name: 'mesh', rights })
-    return ready(exposing, await begin(exposing, await plan(exposing, options)))
-  })
+  const rights = (namespace: string): Right[] => rightsOf('mesh', namespace, `${options.target.kind}/NAME`)
+  await runExposing(options, { name: 'mesh', rights, plan: planManual }, report, stop)
+}
+
+async function planManual(exposing: Exposing, wish: ManualOptions): Promise<Planned> {
+  const planned = await plan(exposing, wish)
+  return () => begin(exposing, planned)
 }
 
 interface Plan {

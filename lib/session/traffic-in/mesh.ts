@@ -34,17 +34,16 @@ import { findService, type Target } from '../../kube/traffic/target.ts'
 import { agentPorts } from '../../tunnel/expose.ts'
 import { version } from '../../version.ts'
 import type { Report } from '../report.ts'
-import { runSession, step } from '../run.ts'
+import { step } from '../run.ts'
 import {
   type Begun,
-  beginExposing,
   checkLocalPrograms,
   describeCarried,
   type Exposing,
   type ExposingOptions,
   ownProcess,
   type Planned,
-  ready,
+  runExposing,
   startShadow
 } from './exposing.ts'
 import { MeshDiversion } from './mesh-diversion.ts'
@@ -68,11 +67,8 @@ export interface MeshOptions extends ExposingOptions, MeshWish {}
 
 /** Lead the requests that are meant for this laptop to it, until `stop` is aborted or the place is lost. Rejects with what ended it. */
 export async function mesh(options: MeshOptions, report: Report, stop: AbortController): Promise<void> {
-  await runSession(report, stop, async running => {
-    const exposing = await beginExposing(running, options, { name: 'mesh', rights: meshRights(options) })
-    const begin = await planMesh(exposing, options)
-    return ready(exposing, await begin())
-  })
+  const command = { name: 'mesh', rights: meshRights(options), plan: planMesh }
+  await runExposing(options, command, report, stop)
 }
 
 /** What a mesh of this target cannot do without. */

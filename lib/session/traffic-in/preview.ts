@@ -9,10 +9,9 @@ import { type CarriedPort, parseExpose, previewPorts } from '../../kube/traffic/
 import { createPreview, previewToken, watchOutside } from '../../kube/traffic/preview.ts'
 import { version } from '../../version.ts'
 import type { Report } from '../report.ts'
-import { runSession, step } from '../run.ts'
+import { step } from '../run.ts'
 import {
   type Begun,
-  beginExposing,
   checkLocalPrograms,
   describeCarried,
   type Exposing,
@@ -20,7 +19,7 @@ import {
   keepBeating,
   ownProcess,
   type Planned,
-  ready,
+  runExposing,
   startShadow
 } from './exposing.ts'
 
@@ -36,11 +35,8 @@ export interface PreviewOptions extends ExposingOptions, PreviewWish {}
 
 /** Offer local programs to the cluster as service `name` until `stop` is aborted; then take it away. */
 export async function preview(options: PreviewOptions, report: Report, stop: AbortController): Promise<void> {
-  await runSession(report, stop, async running => {
-    const exposing = await beginExposing(running, options, { name: 'preview', rights: previewRights(options) })
-    const begin = await planPreview(exposing, options)
-    return ready(exposing, await begin())
-  })
+  const command = { name: 'preview', rights: previewRights(options), plan: planPreview }
+  await runExposing(options, command, report, stop)
 }
 
 /** What this preview cannot do without. */
