@@ -18,7 +18,7 @@ import { type Choice, cacheDirectory, clusterSettings } from '../cluster/setting
 import { Steps } from '../cluster/steps.ts'
 import { up } from '../cluster/up.ts'
 import { type Area, CLUSTERS, findAreas, LANES } from './_support/areas.ts'
-import { type Counts, failedFiles, failedTitles, summary, tapCounts, total } from './_support/counts.ts'
+import { type Counts, failedFiles, failedTitles, failureDetails, summary, tapCounts, total } from './_support/counts.ts'
 import { kubectl } from './_support/kubectl.ts'
 import { ownKubeconfig } from './_support/laptop.ts'
 
@@ -169,6 +169,7 @@ async function runArea(area: Area, id: number, prefix: string): Promise<Counts> 
   const files = globSync('**/*.test.ts', { cwd: directory }).map(file => join(directory, file))
   const first = await runAva(files, area.concurrency, id, prefix)
   await settled(id)
+  failures.push(...failureDetails(first.tap))
   const failed = failedFiles(first.tap, directory, files)
   if (first.counts.failed === 0) return first.counts
   if (failed === undefined || failed.size === 0 || failed.size > SECOND_TRIES) {
@@ -181,6 +182,7 @@ async function runArea(area: Area, id: number, prefix: string): Promise<Counts> 
     const second = await runAva([file], 1, id, prefix)
     await settled(id)
     again.push(second.counts)
+    failures.push(...failureDetails(second.tap))
     for (const title of failedTitles(second.tap)) failures.push(`failed twice: ${area.name} › ${title}`)
   }
   for (const title of failedTitles(first.tap)) failures.push(`failed at the first try: ${area.name} › ${title}`)

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { failedFiles, failedTitles, summary, tapCounts } from '../e2e/_support/counts.ts'
+import { failedFiles, failedTitles, failureDetails, summary, tapCounts } from '../e2e/_support/counts.ts'
 
 const TAP = (pass: number, fail: number): string =>
   `TAP version 13\nok 1 - a\n# pass 99 of them\n\n1..2\n# tests 2\n# pass ${pass}\n# fail ${fail}\n`
@@ -31,6 +31,23 @@ test('which files have failed, and how far they came', t => {
     new Map([[FILES[0]!, { passed: 1, failed: 1 }]]),
     'AVA leaves out the file where there is one'
   )
+})
+
+test('what AVA says of a failed test, for the end of a long output', t => {
+  const said = `  ---\n    name: AssertionError\n    message: ${'x'.repeat(1000)}\n  ...\n`
+  const details = failureDetails(`ok 1 - a\nnot ok 2 - b › c\n${said}# after hook\nok 3 - d\n`)
+  t.deepEqual(
+    details.map(line => line.slice(0, 40)),
+    [
+      'failed test: b › c',
+      'failed test:   ---',
+      'failed test:     name: AssertionError',
+      'failed test:     message: xxxxxxxxxxxxxx',
+      'failed test:   ...'
+    ]
+  )
+  t.true(details.every(line => line.length < 500))
+  t.deepEqual(failureDetails('ok 1 - a\n'), [])
 })
 
 test('a failure that is no file’s is not tried again', t => {

@@ -23,6 +23,22 @@ export function failedTitles(tap: string): string[] {
   return [...tap.matchAll(/^not ok \d+ - (.*)$/gm)].map(([, title]) => title!)
 }
 
+/** What AVA says below a failed test is cut after so many lines and columns: the output of a program may be long. */
+const DETAIL_LINES = 40
+const DETAIL_COLUMNS = 400
+
+/** Each failed test and, indented, what AVA says of it: for the end of an output of which only the end is kept. */
+export function failureDetails(tap: string): string[] {
+  return [...tap.matchAll(/^not ok \d+ - (.*)\n((?: .*\n)*)/gm)].flatMap(([, title, said]) => [
+    `failed test: ${title}`,
+    ...said!
+      .trimEnd()
+      .split('\n')
+      .slice(0, DETAIL_LINES)
+      .map(line => `failed test: ${line.slice(0, DETAIL_COLUMNS)}`)
+  ])
+}
+
 /**
  * Counts of each file of `files` (paths inside `directory`) that has a failed test. Undefined where a failure has no
  * file: then nobody can say what running some of them again would prove.

@@ -131,7 +131,8 @@ test.serial('--grace: the agent of a preview whose laptop has gone ends after it
 })
 
 test.serial('on a terminal --expose is asked for, with the ports that exist', async t => {
-  const words = [process.execPath, KT, 'exchange', 'shop', '--kubeconfig', userFile(), ...imageArguments()]
+  // `exec`, because a shell that waits takes the Ctrl-C for its own end, too: dash does, where SHELL is not set.
+  const words = ['exec', process.execPath, KT, 'exchange', 'shop', '--kubeconfig', userFile(), ...imageArguments()]
   const child = spawnOnLaptop('script', ['-qec', words.join(' '), join('/dev', 'null')], {
     env: { ...HOME.env, TERM: 'xterm' }
   })
