@@ -2,10 +2,17 @@
 
 /** Never less than this on the way, bytes: one gathered write, and more than a receiver leaves unacknowledged. */
 export const LEAST_FLIGHT = 65_536
-/** Never more, bytes: 200 MB/s over 80 ms. */
-export const MAX_FLIGHT = 16_777_216
-/** Until something is measured, bytes. */
+/** Never more, bytes: 200 MB/s over 80 ms, and the half of it and 16 ms more that may queue. */
+export const MAX_FLIGHT = 33_554_432
+/** Streams that send little may have twice the bound on the way, but no more than this beyond it, bytes. */
+export const SPARSE_FLIGHT = 4_194_304
+/** Until something is measured, bytes; */
 export const FIRST_FLIGHT = 262_144
+/** or what this rate brings in a round trip, bytes per ms: 80 Mbit/s; at most this, because one measured round trip may be a stall. */
+const FIRST_RATE = 10_000
+const MAX_FIRST_FLIGHT = 524_288
+/** Bulk may fill the way, and queue for this part of a round trip. */
+const WAY_PART = 1.5
 /** Time in hops that are scheduled rather than clocked, ms. More gains nothing on a loaded computer and delays an echo by as much. */
 const HOP_MS = 4
 /**
@@ -15,8 +22,9 @@ const HOP_MS = 4
 const ALONE_HOP_MS = 16
 /** Nobody is there when no interactive stream has sent for this long, ms: longer than between two keys of a typist. */
 export const QUIET_MS = 500
-/** Slow start ends when an ACK takes so many round trips and the time in hops. */
-const START_PART = 1.5
+/** Slow start ends when an ACK takes so many round trips, and the time in hops or this, ms: it may have been held back for a while. */
+const START_PART = 1.25
+const START_MS = 8
 /** A delivery rate is taken over at least this, ms, and over a round trip: a burst through a kernel's buffer is not a rate. */
 const SAMPLE_MS = 20
 /** A delivery rate counts for one to two of these, ms. */
@@ -64,6 +72,10 @@ export class Flight {
   /** Bytes that streams in bulk may have on the way. */
   get bound(): number {
     return this.#bound
+  }
+  /** Bytes that streams which send little may have there, with all others. */
+  get sparseBound(): number {
+    return this.#bound + Math.min(this.#bound, SPARSE_FLIGHT)
   }
   get onTheWay(): number {
     return this.sent - this.acked
@@ -144,6 +156,7 @@ export class Flight {
   roundTrip(ms: number, now: number, alone: boolean): void {
     if (alone || this.roundTripMs === 0 || ms <= this.roundTripMs) {
       this.roundTripMs = Math.max(ms, 0.01)
+      if (this.#starting) this.#bound = Math.max(this.#bound, Math.min(MAX_FIRST_FLIGHT, FIRST_RATE * ms))
       this.#roundTripAt = now
       this.#measure(now)
     }
@@ -174,7 +187,7 @@ export class Flight {
 
   /** Slow start (RFC 5681 §3.1): twice as much every round trip if it is used, until an ACK comes so late that it must have queued. */
   #start(newly: number, tookMs: number, now: number): void {
-    if (tookMs > START_PART * this.roundTripMs + this.#hopMs(now)) {
+    if (tookMs > START_PART * this.roundTripMs + Math.min(START_MS, this.#hopMs(now))) {
       this.#starting = false
       this.#measure(now)
     } else if ((this.onTheWay + newly) * 2 >= this.#bound) this.#bound = Math.min(MAX_FLIGHT, this.#bound + newly)
@@ -187,7 +200,7 @@ export class Flight {
   #measure(now: number): void {
     const rate = Math.max(this.#rate, this.#earlierRate)
     if (rate === 0) return
-    const bytes = rate * (2 * this.roundTripMs + this.#hopMs(now))
+    const bytes = rate * (WAY_PART * this.roundTripMs + this.#hopMs(now))
     const least = this.#starting ? this.#bound : this.#probed ? LEAST_FLIGHT : FIRST_FLIGHT
     this.#bound = Math.min(MAX_FLIGHT, Math.max(least, bytes))
   }

@@ -97,7 +97,7 @@ export class Protocol implements FrameSink {
     return Math.min(this.#heartbeat.deadline, this.#receipts.deadline)
   }
 
-  /** Time has passed; ask `transmit` afterwards. False: the carrier is dead, because nothing has come from the peer for too long. */
+  /** Time has passed; ask `transmit` afterwards. False: the carrier is dead, because the peer has not answered for too long. */
   timeout(now: number): boolean {
     this.#now = now
     if (this.over || this.#suspended) return true
@@ -130,7 +130,6 @@ export class Protocol implements FrameSink {
   arrive(bytes: Uint8Array, now: number): void {
     if (this.over) return
     this.#now = now
-    this.#heartbeat.heard(now)
     this.#receipts.arrived(bytes.length, now)
     if (!this.#decoder.push(bytes)) this.end('protocol')
     this.flight.settle(now)
@@ -145,7 +144,7 @@ export class Protocol implements FrameSink {
     }
     if (request.length > MAX_REQUEST) throw new RangeError(`a request has at most ${MAX_REQUEST} bytes`)
     if (this.#suspended && this.#control.crowded) return 'limit'
-    const window = this.#streams.roomForOurs ? this.#budget.first() : 0
+    const window = this.#streams.roomForOurs ? this.#budget.first(this.flight.roundTripMs) : 0
     if (window === 0) return 'limit'
     const id = this.#streams.takeId()
     const stream = new StreamState(id, OPENER_CREDIT, new ReceiveWindow(this.#budget, window, window), events)
@@ -236,6 +235,7 @@ export class Protocol implements FrameSink {
     if (stream === undefined) return this.#streams.known(id) || this.#violation('protocol')
     if (stream.ended) return this.#violation('protocol')
     if (!stream.receive.arrive(bytes.length)) return this.#violation('credit')
+    this.#heartbeat.heard(this.#now)
     if (stream.hearsLittle(bytes.length, this.#now)) this.#receipts.hurry(this.#now)
     stream.events.data(bytes)
     return !this.over
@@ -268,7 +268,7 @@ export class Protocol implements FrameSink {
 
   #openArrives(id: number, payload: Uint8Array): boolean {
     if (!this.#streams.takeTheirs(id)) return this.#violation('protocol')
-    const window = this.#streams.roomForTheirs ? this.#budget.first() : 0
+    const window = this.#streams.roomForTheirs ? this.#budget.first(this.flight.roundTripMs) : 0
     if (window === 0) {
       this.#queueReset(id, 'limit')
       return !this.over
@@ -288,6 +288,7 @@ export class Protocol implements FrameSink {
   }
 
   #ackArrives(position: number): boolean {
+    if (position > this.flight.acked) this.#heartbeat.heard(this.#now)
     if (!this.flight.acknowledged(position, this.#now)) return this.#violation('protocol')
     this.#replay.acknowledged(position)
     return true
@@ -341,7 +342,7 @@ export class Protocol implements FrameSink {
       const ahead = flight.onTheWay + this.#gather.bytes
       const bound = this.#heartbeat.probing ? 0 : flight.bound
       const bulk = ahead < bound
-      const stream = this.#scheduler.next(ahead < flight.bound * 2, bulk)
+      const stream = this.#scheduler.next(ahead < flight.sparseBound, bulk)
       if (stream === undefined) {
         if (!bulk) this.#heldBack(now)
         return

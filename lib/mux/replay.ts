@@ -1,11 +1,11 @@
 // spec.md, "Resuming": what has been sent and may have been lost with its carrier, kept until the peer acknowledges it.
 import { BLOCK_BYTES, giveBlock } from '../blocks.ts'
 import { MAX_CONTROL_BYTES } from './control-queue.ts'
-import { MAX_FLIGHT } from './flight.ts'
+import { MAX_FLIGHT, SPARSE_FLIGHT } from './flight.ts'
 import { GATHER_BYTES } from './gather.ts'
 
-/** More than an honest peer leaves unacknowledged, bytes: twice what bulk streams may have on the way, and what control frames add. */
-export const MAX_KEPT_BYTES = 2 * MAX_FLIGHT + 4 * MAX_CONTROL_BYTES
+/** More than an honest peer leaves unacknowledged, bytes: what bulk and other streams may have on the way, and what control frames add. */
+export const MAX_KEPT_BYTES = MAX_FLIGHT + SPARSE_FLIGHT + 4 * MAX_CONTROL_BYTES
 /** Pieces kept: a peer that acknowledges nothing makes us keep small ones, of which each costs about 100 bytes beside its own. */
 const MAX_KEPT_PIECES = 262_144
 /** Blocks from here on, bytes: what is sent now is copied, because a block with little in it costs as much as a full one. */

@@ -319,7 +319,7 @@ export class MuxSession implements StreamOwner {
     this.#timer = undefined
     if (!this.#protocol.timeout(this.#now())) {
       if (this.#onDetached === undefined) this.#protocol.end('timeout')
-      else this.detach(new Error(`nothing has come for ${SILENCE_MS / 1_000} s`))
+      else this.detach(new Error(`no answer for ${SILENCE_MS / 1_000} s`))
     }
     this.#pump()
   }

@@ -94,7 +94,32 @@ test('alone, bulk may queue for longer; who comes then waits once', t => {
 
 test('a long way is filled within some round trips, by one stream alone', t => {
   const { total } = transfer({ delayMs: 40, bytesPerMs: 100_000, bulk: 1, runMs: 2_000 })
-  t.true(total > 100_000 * 2_000 * 0.7, `${((total / 200_000_000) * 100).toFixed(0)} % of the way`)
+  t.true(total > 100_000 * 2_000 * 0.78, `${((total / 200_000_000) * 100).toFixed(0)} % of the way`)
+  const fast = transfer({ delayMs: 40, bytesPerMs: 200_000, bulk: 1, runMs: 2_000 })
+  t.true(fast.total > 200_000 * 2_000 * 0.73, `${((fast.total / 400_000_000) * 100).toFixed(0)} % of the way`)
+  t.true(fast.worstWaitMs < 80, `${fast.worstWaitMs} ms of queue`)
+})
+
+test('on a long way a second transfer begins where the first one has left off', t => {
+  const client = new Side('client')
+  const agent = new Side('agent')
+  const ways = [new Way(client, agent, 40, 100_000), new Way(agent, client, 40, 100_000)]
+  const pour = (from: number, to: number): number => {
+    const { state } = client.open()
+    run(client, agent, ways, from, to, now => {
+      while (state!.queued < 131_072) client.protocol.send(state!, [Buffer.alloc(65_536)], now)
+    })
+    const { bytes } = agent.readers.at(-1)!
+    client.protocol.reset(state!, 'cancel')
+    run(client, agent, ways, to, to + 300)
+    return bytes
+  }
+  pour(0, 1_000)
+  const bytes = pour(1_300, 2_300)
+  t.true(
+    bytes > 100_000 * 1_000 * 0.7,
+    `${(bytes / 1e6).toFixed(0)} MB in a second, 160 ms of which are two round trips`
+  )
 })
 
 test('a reader of bulk speaks seldom while nobody else is there: ACK and CREDIT leave together', t => {

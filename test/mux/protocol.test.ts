@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { FIRST_WINDOW, LEAST_WINDOW, TOTAL_WINDOW } from '../../lib/mux/credit.ts'
-import { ACK, CREDIT, DATA, FIN, GOAWAY, OPEN, OPENER_CREDIT, PING, RESET } from '../../lib/mux/frame.ts'
+import { ACK, CREDIT, DATA, FIN, GOAWAY, OPEN, OPENER_CREDIT, PING, PONG, RESET } from '../../lib/mux/frame.ts'
 import { SILENCE_MS } from '../../lib/mux/heartbeat.ts'
 import { MAX_STREAMS } from '../../lib/mux/stream-table.ts'
 import { frame, names, number, Side } from './_wire.ts'
@@ -112,16 +112,45 @@ test('what arrived may be overwritten or freed at once: the answer to a PING is 
   t.deepEqual(agent.transmitAll(1).subarray(-8), number(3, 4))
 })
 
-test('heartbeat: PING every 5 s, silence of 12 s gives the carrier up', t => {
+test('heartbeat: PING every 5 s, no answer for 9 s gives the carrier up', t => {
   const client = new Side('client')
   let pings = 0
   for (let now = 0; now < SILENCE_MS - 1; now += 100) {
     if (now >= client.protocol.deadline) client.protocol.timeout(now)
     pings += names(client.transmitAll(now)).length
   }
-  t.is(pings, 3)
+  t.is(pings, 2)
   t.is(client.code, undefined)
   t.false(client.protocol.timeout(SILENCE_MS))
+})
+
+test('heartbeat: a way that is dead in one direction only is given up within 15 s, too, by both sides', t => {
+  for (let lostAt = 20_000; lostAt < 25_000; lostAt += 250) {
+    const client = new Side('client')
+    const agent = new Side('agent', 1_700)
+    const deadAt = new Map<Side, number>()
+    for (let now = 0; deadAt.size < 2 && now < 60_000; now += 50) {
+      for (const side of [client, agent])
+        if (now >= side.protocol.deadline && !side.protocol.timeout(now) && !deadAt.has(side)) deadAt.set(side, now)
+      const up = client.transmitAll(now)
+      if (up.length > 0 && now < lostAt) agent.protocol.arrive(up, now)
+      const down = agent.transmitAll(now)
+      if (down.length > 0) client.protocol.arrive(down, now)
+    }
+    for (const side of [client, agent]) t.true(deadAt.get(side)! - lostAt < 15_000, `${deadAt.get(side)! - lostAt} ms`)
+  }
+})
+
+test('heartbeat: answers that come late, but come, keep a slow way alive', t => {
+  const client = new Side('client')
+  const late: { at: number; answer: Buffer }[] = []
+  for (let now = 0; now < 60_000; now += 50) {
+    if (now >= client.protocol.deadline) t.true(client.protocol.timeout(now), `dead at ${now}`)
+    const asked = client.transmitAll(now)
+    if (asked.length > 0) late.push({ at: now + 7_000, answer: frame(PONG, 0, asked.subarray(-8)) })
+    while (late.length > 0 && late[0]!.at <= now) client.protocol.arrive(late.shift()!.answer, now)
+  }
+  t.is(client.code, undefined)
 })
 
 test('heartbeat: a process that was stopped asks once more before it gives up', t => {
@@ -130,8 +159,15 @@ test('heartbeat: a process that was stopped asks once more before it gives up', 
   client.transmitAll(0)
   t.true(client.protocol.timeout(60_000))
   t.deepEqual(names(client.transmitAll(60_000)), ['PING 0 8'])
-  client.protocol.arrive(frame(PING, 0, number(0, 0)), 60_010)
+  t.true(client.protocol.timeout(64_999))
+  client.protocol.arrive(frame(PONG, 0, number(0, 2)), 64_999)
   t.true(client.protocol.timeout(65_000))
+  const stopped = new Side('client')
+  stopped.protocol.timeout(0)
+  stopped.transmitAll(0)
+  t.true(stopped.protocol.timeout(60_000))
+  stopped.transmitAll(60_000)
+  t.false(stopped.protocol.timeout(65_000))
 })
 
 test('credit: a stream that is not read holds its window and no more', t => {
