@@ -103,9 +103,9 @@ export class ReceiveWindow {
     return credit >= Math.max(this.#window / 8, Math.min(this.#window / 2, LEAST_STEP)) ? credit : 0
   }
 
-  /** The credit that is due should not wait for an ACK. */
+  /** The credit that is due should not wait for an ACK. Who has sent nothing yet can wait for the first thing that leaves. */
   urgent(kept: number): boolean {
-    return this.#credit(kept) * URGENT_PART >= this.#window
+    return this.#received > 0 && this.#credit(kept) * URGENT_PART >= this.#window
   }
 
   /** As `due`, and the credit counts as given. Grows the window if half of it went in less than `roundTripMs` and the allowance. */

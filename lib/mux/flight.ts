@@ -11,8 +11,10 @@ export const FIRST_FLIGHT = 262_144
 /** or what this rate brings in a round trip, bytes per ms: 80 Mbit/s; at most this, because one measured round trip may be a stall. */
 const FIRST_RATE = 10_000
 const MAX_FIRST_FLIGHT = 524_288
-/** Bulk may fill the way, and queue for this part of a round trip. */
-const WAY_PART = 1.5
+/** Bulk may fill the way, and queue for this part of a round trip; */
+const WAY_PART = 1.2
+/** and for this one while nobody interactive is there. */
+const ALONE_WAY_PART = 1.5
 /** Time in hops that are scheduled rather than clocked, ms. More gains nothing on a loaded computer and delays an echo by as much. */
 const HOP_MS = 4
 /**
@@ -87,7 +89,7 @@ export class Flight {
 
   /** A stream that sends little has sent what it had: what it sends next must not find a long queue. */
   interactive(now: number): void {
-    const alone = now - this.#interactiveAt >= QUIET_MS
+    const alone = this.#alone(now)
     this.#interactiveAt = now
     if (alone) this.#measure(now)
   }
@@ -193,14 +195,19 @@ export class Flight {
     } else if ((this.onTheWay + newly) * 2 >= this.#bound) this.#bound = Math.min(MAX_FLIGHT, this.#bound + newly)
   }
 
+  #alone(now: number): boolean {
+    return now - this.#interactiveAt >= QUIET_MS
+  }
+
   #hopMs(now: number): number {
-    return now - this.#interactiveAt < QUIET_MS ? HOP_MS : ALONE_HOP_MS
+    return this.#alone(now) ? ALONE_HOP_MS : HOP_MS
   }
 
   #measure(now: number): void {
     const rate = Math.max(this.#rate, this.#earlierRate)
     if (rate === 0) return
-    const bytes = rate * (WAY_PART * this.roundTripMs + this.#hopMs(now))
+    const part = this.#alone(now) ? ALONE_WAY_PART : WAY_PART
+    const bytes = rate * (part * this.roundTripMs + this.#hopMs(now))
     const least = this.#starting ? this.#bound : this.#probed ? LEAST_FLIGHT : FIRST_FLIGHT
     this.#bound = Math.min(MAX_FLIGHT, Math.max(least, bytes))
   }

@@ -208,6 +208,7 @@ export class Protocol implements FrameSink {
     this.#transmitControl(now)
     if (!this.over) this.#transmitData(now)
     if (this.#gather.bytes === 0) return NO_PIECES
+    if (!this.over) this.#credits.transmit(this.#gather, now, this.flight.roundTripMs, true)
     this.#gather.moveBlocks(this.#replay, this.flight.sent)
     this.flight.transmitted(this.#gather.bytes, now)
     const pieces = this.#gather.finish()
@@ -238,6 +239,7 @@ export class Protocol implements FrameSink {
     this.#heartbeat.heard(this.#now)
     if (stream.hearsLittle(bytes.length, this.#now)) this.#receipts.hurry(this.#now)
     stream.events.data(bytes)
+    if (stream.creditNoted) this.#credits.read(stream) // what could wait before may not any more
     return !this.over
   }
 
@@ -277,7 +279,7 @@ export class Protocol implements FrameSink {
     const stream = new StreamState(id, u32(payload, 0), receive, DEAF)
     this.#streams.add(stream)
     this.#events.opened(stream, payload.subarray(4))
-    this.read(stream) // the opener's credit is raised at once
+    this.read(stream) // the opener's credit is raised with the first thing that leaves
     return !this.over
   }
 

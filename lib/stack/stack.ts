@@ -174,6 +174,15 @@ export class Stack {
   }
 }
 
+/** Taken from the system some at a time: asking takes a microsecond or two of each new connection. */
+const randoms = new Int32Array(64)
+let unusedRandoms = 0
+
 function random32(): number {
-  return crypto.getRandomValues(new Int32Array(1))[0]!
+  if (unusedRandoms === 0) {
+    crypto.getRandomValues(randoms)
+    unusedRandoms = randoms.length
+  }
+  unusedRandoms -= 1
+  return randoms[unusedRandoms]!
 }

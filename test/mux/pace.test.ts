@@ -96,7 +96,7 @@ test('a long way is filled within some round trips, by one stream alone', t => {
   const { total } = transfer({ delayMs: 40, bytesPerMs: 100_000, bulk: 1, runMs: 2_000 })
   t.true(total > 100_000 * 2_000 * 0.78, `${((total / 200_000_000) * 100).toFixed(0)} % of the way`)
   const fast = transfer({ delayMs: 40, bytesPerMs: 200_000, bulk: 1, runMs: 2_000 })
-  t.true(fast.total > 200_000 * 2_000 * 0.73, `${((fast.total / 400_000_000) * 100).toFixed(0)} % of the way`)
+  t.true(fast.total > 200_000 * 2_000 * 0.7, `${((fast.total / 400_000_000) * 100).toFixed(0)} % of the way`)
   t.true(fast.worstWaitMs < 80, `${fast.worstWaitMs} ms of queue`)
 })
 

@@ -14,9 +14,18 @@ function agentAfter(...frames: Uint8Array[]): Side {
   return agent
 }
 
-test('an OPEN is answered with credit, nothing else', t => {
+test('the opener gets its credit with the answer, in one write', t => {
   const agent = agentAfter(OPEN_1)
   t.is(agent.readers.length, 1)
+  t.deepEqual(names(agent.transmitAll(1)), [], 'a message of its own would wake every server on the way')
+  agent.protocol.send(agent.readers[0]!.state!, [Buffer.of(1)], 2)
+  const pieces = agent.protocol.transmit(2)
+  t.deepEqual(names(Buffer.concat(pieces)), ['DATA 1 1', 'CREDIT 1 4'])
+  t.deepEqual(names(agent.transmitAll(3)), [])
+})
+
+test('an opener that does not wait for the answer gets its credit at once', t => {
+  const agent = agentAfter(OPEN_1, frame(DATA, 1, Buffer.of(1)))
   t.deepEqual(names(agent.transmitAll(1)), ['CREDIT 1 4'])
 })
 
@@ -173,9 +182,10 @@ test('heartbeat: a process that was stopped asks once more before it gives up', 
 test('credit: a stream that is not read holds its window and no more', t => {
   const agent = agentAfter(OPEN_1)
   agent.readers[0]!.reading = false
-  agent.transmitAll(1)
-  const chunk = frame(DATA, 1, Buffer.alloc(65_536))
-  for (let i = 0; i < FIRST_WINDOW / 65_536; i++) agent.protocol.arrive(chunk, 2)
+  const chunk = frame(DATA, 1, Buffer.alloc(OPENER_CREDIT))
+  agent.protocol.arrive(chunk, 1)
+  t.deepEqual(names(agent.transmitAll(1)), ['CREDIT 1 4'])
+  for (let i = 1; i < FIRST_WINDOW / OPENER_CREDIT; i++) agent.protocol.arrive(chunk, 2)
   t.is(agent.code, undefined)
   t.is(agent.readers[0]!.unread, FIRST_WINDOW)
   t.false(names(agent.transmitAll(10)).some(name => name.startsWith('CREDIT')))
