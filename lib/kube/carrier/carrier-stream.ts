@@ -23,6 +23,10 @@ const SMALL_BYTES = 4_096
 /** Between us and the socket at most this waits: what lies here delays every stream of the mux. */
 const UP_BYTES = BATCH_FRAMES * FRAME_MAX_BYTES
 const DOWN_BYTES = 128 * 1024
+/** A turn of the event loop that brings less is no bulk: somebody may wait for what follows it. */
+const REST_BYTES = 16 * 1024
+/** Node has no shorter time, ms. */
+const REST_MS = 1
 /** The runtime's complaint is a line; more of it is not kept. */
 const COMPLAINT_MAX_CHARS = 1_000
 /** A goodbye that is not taken or answered in this time is not waited for. */
@@ -40,6 +44,11 @@ export abstract class CarrierStream extends Duplex {
   /** The cluster has said its last. */
   #over: boolean = false
   #unblock: (() => void) | undefined
+  /** What the present turn of the event loop has brought, bytes. */
+  #turnBytes = 0
+  #resting = false
+  /** Our reader wants no more for now. */
+  #held = false
   /** Listeners get memory of their own. */
   ownMemory: boolean = false
   readonly #spareBatches: Buffer[] = []
@@ -58,7 +67,10 @@ export abstract class CarrierStream extends Duplex {
   start(rest: Buffer): void {
     const socket = this.#socket
     socket.on('data', (chunk: Buffer) => this.#received(chunk))
-    socket.on('turn', () => this.emit('turn'))
+    socket.on('turn', () => {
+      this.emit('turn')
+      this.#rest()
+    })
     socket.on('drain', () => this.#drained())
     socket.on('error', error => this.#lost(error.message, error))
     socket.on('close', () => this.#lost('the connection to the API server was closed'))
@@ -76,7 +88,24 @@ export abstract class CarrierStream extends Duplex {
   protected abstract headers(length: number): Uint8Array
 
   override _read(): void {
-    this.#socket.resume()
+    this.#held = false
+    if (!this.#resting) this.#socket.resume()
+  }
+
+  /**
+   * An API server hands on 32 KiB at a time, and to be woken for each of them costs as much as to read them. So after a turn in bulk nothing is
+   * read for a moment, until there is more.
+   */
+  #rest(): void {
+    const bytes = this.#turnBytes
+    this.#turnBytes = 0
+    if (bytes < REST_BYTES || this.#resting || this.destroyed) return
+    this.#resting = true
+    this.#socket.pause()
+    setTimeout(() => {
+      this.#resting = false
+      if (!this.#held) this.#socket.resume()
+    }, REST_MS)
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
@@ -161,6 +190,7 @@ export abstract class CarrierStream extends Duplex {
 
   /** The chunk is freed at once: left to the garbage collector it would be the cause of most of its work. */
   #received(chunk: Buffer): void {
+    this.#turnBytes += chunk.length
     const wrong = this.#reader.push(chunk)
     if (chunk.length >= FREE_BYTES && chunk.length === chunk.buffer.byteLength)
       (chunk.buffer as ArrayBuffer).transfer(0)
@@ -173,7 +203,9 @@ export abstract class CarrierStream extends Duplex {
     this.#heard = true
     // A listener that is waiting for it uses it at once; whatever has to wait must outlive the chunk.
     const atOnce = this.readableFlowing === true && this.readableLength === 0 && !this.ownMemory
-    if (!this.push(atOnce ? data : Buffer.from(data))) this.#socket.pause()
+    if (this.push(atOnce ? data : Buffer.from(data))) return
+    this.#held = true
+    this.#socket.pause()
   }
 
   /** Words of the runtime: something is wrong with the port. */

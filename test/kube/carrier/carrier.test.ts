@@ -248,3 +248,33 @@ for (const [what, answer, code, message] of REFUSALS) {
     t.is(error?.code, code)
   })
 }
+
+test('what trickles in bulk is read in few turns, and nothing of it waits for long', async t => {
+  const parts = 400
+  const part = message(0, 'x'.repeat(20_000))
+  // As servers do that relay what comes to them: piece by piece, faster than any timer.
+  const trickle = async (socket: Socket): Promise<void> => {
+    socket.setNoDelay(true).write(PREAMBLE)
+    for (let i = 0; i < parts; i++) {
+      socket.write(part)
+      for (const until = performance.now() + 0.1; performance.now() < until; ) await new Promise(setImmediate)
+    }
+  }
+  const carrier = await carrierTo(t, socket => void trickle(socket))
+  let bytes = 0
+  let turns = 0
+  let last = performance.now()
+  const began = last
+  carrier.on('turn', () => {
+    turns += 1
+    last = performance.now()
+  })
+  await new Promise<void>(done => {
+    carrier.on('data', chunk => {
+      bytes += chunk.length
+      if (bytes === parts * 20_000) done()
+    })
+  })
+  t.true(turns < 10 + last - began, `${turns} turns in ${(last - began).toFixed(0)} ms`)
+  carrier.destroy()
+})
