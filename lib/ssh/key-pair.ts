@@ -5,6 +5,8 @@ const TYPE = 'ssh-ed25519'
 /** What OpenSSH pads to without a cipher, bytes. */
 const BLOCK_BYTES = 8
 const LINE_CHARS = 70
+/** RFC 8410: with which the DER of a public key (§4) and of a private one (§7) ends. */
+const KEY_BYTES = 32
 
 export interface SshKeyPair {
   /** PEM, without a passphrase. */
@@ -15,8 +17,12 @@ export interface SshKeyPair {
 
 /** A new pair. */
 export function sshKeyPair(): SshKeyPair {
-  const { x = '', d = '' } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
-  const [point, seed] = [Buffer.from(x, 'base64url'), Buffer.from(d, 'base64url')]
+  // Encoded as they are made: Node 20 waits for itself, for ever, when it collects garbage while it exports one that it has just made as JWK.
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' }
+  })
+  const [point, seed] = [publicKey.subarray(-KEY_BYTES), privateKey.subarray(-KEY_BYTES)]
   const blob = Buffer.concat([string(TYPE), string(point)])
   const check = randomBytes(4) // twice the same: the passphrase was right
   const secret = Buffer.concat([check, check, blob, string(Buffer.concat([seed, point])), string('')])
