@@ -1,5 +1,7 @@
 // `--via`: connections that a jump host opens for us, over one ssh connection that is made when it is needed, and made again when it is lost.
 import { createHash } from 'node:crypto'
+import type { LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
@@ -62,7 +64,9 @@ export class JumpHost {
   /** The one that new connections go by, or will. */
   #line: Promise<Line> | undefined
   readonly #lines = new Set<Line>()
-  #closed: boolean = false
+  readonly #stop = new AbortController()
+  /** What its name meant when it was reached last. */
+  #found: readonly LookupAddress[] = []
 
   private constructor(config: UserConfig) {
     this.#config = config
@@ -77,6 +81,11 @@ export class JumpHost {
   get url(): URL {
     const { user, host, port } = this.#config
     return new URL(`ssh://${encodeURIComponent(user)}@${host.includes(':') ? `[${host}]` : host}:${port}`)
+  }
+
+  /** Where it has been reached, and will be: a tunnel that goes by it must leave these out. Empty before. */
+  get addresses(): string[] {
+    return this.#found.map(({ address }) => address)
   }
 
   /** A connection from the jump host to `host`, whose name is resolved there. Rejects with KT_JUMP_HOST, or with why `signal` has fired. */
@@ -98,7 +107,7 @@ export class JumpHost {
 
   /** End all connections that go by it. */
   close(): void {
-    this.#closed = true
+    this.#stop.abort()
     for (const { client, socket } of this.#lines) {
       client.end()
       socket.unref() // its end is not waited for
@@ -141,11 +150,16 @@ export class JumpHost {
     })
   }
 
+  /** First where it was last: a tunnel that goes by it may have given its name to a service of the cluster. */
   async #connect(): Promise<Line> {
-    const { host, port, user: username } = this.#config
+    const known = this.#found.length === 0 ? undefined : await this.#connectTo(this.#found).catch(() => undefined)
+    return known ?? (await this.#connectTo(await this.#lookUp()))
+  }
+
+  async #connectTo(addresses: readonly LookupAddress[]): Promise<Line> {
     const { Client } = (await import('ssh2')).default
     const login = await loginOf(this.#config)
-    const socket = await this.#reached(connect({ host, port, noDelay: true, keepAlive: true }))
+    const socket = await this.#reached(addresses)
     socket.setMaxListeners(0) // each connection that goes by it waits for it
     const client = new Client()
     const line: Line = { client, socket, streams: new Set(), retired: false }
@@ -164,7 +178,7 @@ export class JumpHost {
     this.#lines.add(line)
     client.connect({
       sock: socket,
-      username,
+      username: this.#config.user,
       readyTimeout: CONNECT_LIMIT_MS,
       keepaliveInterval: ALIVE_MS,
       keepaliveCountMax: ALIVE_QUESTIONS,
@@ -175,25 +189,46 @@ export class JumpHost {
         return isKnown(known, key)
       }
     })
-    await promise.catch((error: unknown) => {
+    await unless(this.#stop.signal, promise).catch((error: unknown) => {
       client.end()
       socket.destroy()
       throw error
     })
-    if (this.#closed) this.close()
+    this.#found = addresses
     return line
   }
 
-  async #reached(socket: Socket): Promise<Socket> {
+  async #lookUp(): Promise<LookupAddress[]> {
     try {
-      await once(socket, 'connect', { signal: AbortSignal.timeout(CONNECT_LIMIT_MS) })
+      return await unless(this.#limit(), lookup(this.#config.host, { all: true }))
+    } catch (cause) {
+      throw this.#notReached(cause)
+    }
+  }
+
+  async #reached(addresses: readonly LookupAddress[]): Promise<Socket> {
+    const { host, port } = this.#config
+    const socket = connect({
+      ...{ host, port, noDelay: true, keepAlive: true, autoSelectFamily: true },
+      lookup: (_host, _options, done) => done(null, [...addresses])
+    })
+    try {
+      await once(socket, 'connect', { signal: this.#limit() })
       return socket
     } catch (cause) {
       socket.on('error', () => {}).destroy()
-      const why =
-        (cause as Error).name === 'AbortError' ? `no answer within ${CONNECT_LIMIT_MS / 1000} s` : wordsOf(cause)
-      throw new KtError('KT_JUMP_HOST', `cannot reach the jump host ${this.url.href}: ${why}`, { cause })
+      throw this.#notReached(cause)
     }
+  }
+
+  #limit(): AbortSignal {
+    return AbortSignal.any([this.#stop.signal, AbortSignal.timeout(CONNECT_LIMIT_MS)])
+  }
+
+  #notReached(cause: unknown): KtError {
+    const late = ['AbortError', 'TimeoutError'].includes((cause as Error).name)
+    const why = late ? `no answer within ${CONNECT_LIMIT_MS / 1000} s` : wordsOf(cause)
+    return new KtError('KT_JUMP_HOST', `cannot reach the jump host ${this.url.href}: ${why}`, { cause })
   }
 
   #knownKeys(): KnownKey[] {
@@ -267,12 +302,12 @@ function isKnown(known: readonly KnownKey[], key: Buffer): boolean {
 
 /** The result, or a rejection as soon as `signal` fires. */
 async function unless<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  signal.throwIfAborted()
   const aborted = Promise.withResolvers<never>()
   const onAbort = (): void => aborted.reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort, { once: true })
   try {
-    return await Promise.race([promise, aborted.promise])
+    return await Promise.race([aborted.promise, promise])
   } finally {
     signal.removeEventListener('abort', onAbort)
   }

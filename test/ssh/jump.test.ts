@@ -1,7 +1,9 @@
 // A jump host that is ssh2's server, and what kt says of one that does not do as it should. OpenSSH's own is in test/e2e/ssh.
 import { execFileSync } from 'node:child_process'
+import dns from 'node:dns/promises'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -49,8 +51,8 @@ function serve(client: Connection, below: Socket): void {
   })
 }
 
-async function listen(server: Server): Promise<number> {
-  server.listen(0, '127.0.0.1')
+async function listen(server: Server, address = '127.0.0.1', port = 0): Promise<number> {
+  server.listen(port, address)
   open.push(server)
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
@@ -59,13 +61,12 @@ async function listen(server: Server): Promise<number> {
 const sshd = new ssh2.Server({ hostKeys: [host.private, hostEcdsa.private] }, (client, { port }) => {
   serve(client, [...sockets].find(({ remotePort }) => remotePort === port)!)
 })
-const sshPort = await listen(
-  createServer(socket => {
-    sockets.add(socket.on('error', () => {}))
-    socket.once('close', () => sockets.delete(socket))
-    sshd.injectSocket(socket)
-  })
-)
+function accept(socket: Socket): void {
+  sockets.add(socket.on('error', () => {}))
+  socket.once('close', () => sockets.delete(socket))
+  sshd.injectSocket(socket)
+}
+const sshPort = await listen(createServer(accept))
 const echoPort = await listen(
   createServer(
     { allowHalfOpen: true },
@@ -196,6 +197,46 @@ test.serial('nobody there, or nobody who speaks ssh', async t => {
     createServer(socket => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'))
   )
   await t.throwsAsync(echo(await jump(`ssh://me@127.0.0.1:${port}`), ''), { code: 'KT_JUMP_HOST' })
+})
+
+test.serial('it is looked for where it was last, and then where its name leads', async t => {
+  const { lookup } = dns
+  const leads = (found: unknown): void => {
+    Object.assign(dns, { lookup: found })
+    syncBuiltinESMExports()
+  }
+  t.teardown(() => leads(lookup))
+  let address = '127.0.0.2'
+  leads(async () => [{ address, family: 4 }])
+  const first = createServer(accept)
+  const port = await listen(first, address)
+  writeFileSync(join(home, '.ssh/known_hosts'), `[jump.test]:${port} ${host.public.trim()}\n`)
+  const lose = (): void => [...sockets].forEach(socket => void socket.resetAndDestroy())
+  const by = await jump(`ssh://me@jump.test:${port}`)
+  t.deepEqual(by.addresses, [])
+  t.is(await echo(by, 'there'), 'there')
+  t.deepEqual(by.addresses, ['127.0.0.2'])
+  address = '127.0.0.3' // nobody listens at it
+  lose()
+  t.is(await echo(by, 'still'), 'still')
+  await listen(createServer(accept), address, port)
+  first.close()
+  lose()
+  t.is(await echo(by, 'moved'), 'moved')
+  t.deepEqual(by.addresses, ['127.0.0.3'])
+  by.close()
+})
+
+test.serial('closed while it is waited for: nothing is kept open', async t => {
+  const silent = createServer(socket => socket.on('error', () => {}))
+  const port = await listen(silent)
+  const by = await jump(`ssh://me@127.0.0.1:${port}`)
+  const opening = by.open('localhost', echoPort, NEVER)
+  const [socket] = (await once(silent, 'connection')) as [Socket]
+  const gone = once(socket.resume(), 'close', { signal: AbortSignal.timeout(2_000) })
+  by.close()
+  await t.throwsAsync(opening)
+  await t.notThrowsAsync(gone)
 })
 
 test.serial('a caller who goes does not wait', async t => {

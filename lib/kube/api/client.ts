@@ -43,6 +43,8 @@ export interface Cluster {
   readonly server: URL
   /** The proxy, or jump host, on the way to the server, if any. */
   readonly proxy: URL | undefined
+  /** Where the jump host was reached; empty without one. */
+  readonly jumpAddresses: readonly string[]
   readonly namespace: string
   /** Name of the user entry in the kubeconfig. */
   readonly user: string
@@ -84,6 +86,9 @@ export async function loadCluster(options: LoadOptions, signal?: AbortSignal): P
     contextName: config.contextName,
     server,
     proxy: target.proxy,
+    get jumpAddresses() {
+      return jump?.addresses ?? []
+    },
     namespace: options.namespace || config.namespace || 'default',
     user: config.userName,
     api,

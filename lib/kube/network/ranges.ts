@@ -173,11 +173,19 @@ async function items<T>({ api }: Cluster, request: Request, signal?: AbortSignal
 }
 
 /** What the carrier itself needs: through the TUN it would run into itself. */
-export async function carrierAddresses({ server, proxy }: Cluster): Promise<Evidence['serverAddresses']> {
-  const [ofServer, ofProxy] = await Promise.all([resolved(server), proxy === undefined ? [] : resolved(proxy)])
+export async function carrierAddresses({
+  server,
+  proxy,
+  jumpAddresses
+}: Pick<Cluster, 'server' | 'proxy' | 'jumpAddresses'>): Promise<Evidence['serverAddresses']> {
+  const isJump = jumpAddresses.length > 0 // its name may mean something in the cluster by now
+  const [ofServer, ofProxy] = await Promise.all([
+    resolved(server),
+    isJump ? jumpAddresses.map(canonical) : proxy === undefined ? [] : resolved(proxy)
+  ])
   return [
     ...ofServer.map(address => ({ address, reason: 'the API server' })),
-    ...ofProxy.map(address => ({ address, reason: 'the proxy before the API server' }))
+    ...ofProxy.map(address => ({ address, reason: `the ${isJump ? 'jump host' : 'proxy'} before the API server` }))
   ]
 }
 
