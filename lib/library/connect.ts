@@ -7,7 +7,9 @@
  * await using kt = await connect({ namespace: 'demo' })
  * const answer = await kt.fetch('http://nginx')
  */
+import { KtError } from '../errors.ts'
 import { connectRights } from '../kube/api/access.ts'
+import { CARRIER_KINDS } from '../kube/api/client.ts'
 import type { AccessOptions } from '../session/access.ts'
 import { openAccess } from '../session/access.ts'
 import { Lifecycle } from '../session/lifecycle.ts'
@@ -57,10 +59,13 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
 }
 
 function settingsOf(options: ConnectOptions): AccessOptions {
+  demandWay(options)
   return {
     kubeconfig: options.kubeconfig,
     context: options.context,
     namespace: options.namespace,
+    via: options.via,
+    carrier: options.carrier,
     image: options.image ?? DEFAULT_IMAGE,
     includeIps: options.includeIps ?? [],
     excludeIps: options.excludeIps ?? [],
@@ -71,4 +76,12 @@ function settingsOf(options: ConnectOptions): AccessOptions {
     log: '',
     unseen: true
   }
+}
+
+/** What the types refuse to a program that has types. Throws KT_USAGE. */
+function demandWay({ via, carrier }: ConnectOptions): void {
+  if (via !== undefined && typeof via !== 'string')
+    throw new KtError('KT_USAGE', 'via is no text', { hint: "for example via: 'ssh://me@bastion'" })
+  if (carrier !== undefined && !CARRIER_KINDS.includes(carrier))
+    throw new KtError('KT_USAGE', `carrier: there is no "${String(carrier)}"`, { hint: CARRIER_KINDS.join(' or ') })
 }

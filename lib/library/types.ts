@@ -12,6 +12,10 @@ export interface ConnectOptions {
   context?: string | undefined
   /** Where the shadow pod is made, and whose services have short names; default: the context's. */
   namespace?: string | undefined
+  /** A jump host from which the API server is reached, as with `--via`: `ssh://me@bastion`, or a name of `~/.ssh/config`. */
+  via?: string | undefined
+  /** As `--carrier`; `ssh`: the tunnel goes inside of an ssh connection with the pod. Default: a port-forward alone. */
+  carrier?: 'port-forward' | 'ssh' | undefined
   /** Image of the shadow pod: any with Node 20 or later. */
   image?: string | undefined
   /** Further addresses and ranges that are the cluster's. */
