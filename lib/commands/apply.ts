@@ -47,8 +47,8 @@ Examples:
 }
 
 /** What was typed for apply holds for each part, and wins over the file. */
-function typed({ kubeconfig, context, namespace, image, debug }: ApplyFlags): string[] {
-  const values = Object.entries({ kubeconfig, context, namespace, image })
+function typed({ kubeconfig, context, namespace, via, image, debug }: ApplyFlags): string[] {
+  const values = Object.entries({ kubeconfig, context, namespace, via, image })
   return [
     ...values.flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, value])),
     ...(debug ? ['-d'] : [])

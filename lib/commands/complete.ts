@@ -15,7 +15,7 @@ const NAMES_MAX = 500
 /** `value TAB description`. */
 type Candidate = [value: string, description?: string]
 
-type ClusterFlags = Pick<GlobalFlags, 'kubeconfig' | 'context' | 'namespace'>
+type ClusterFlags = Pick<GlobalFlags, 'kubeconfig' | 'context' | 'namespace' | 'via'>
 
 /** Where the words have led. */
 interface Place {
@@ -32,8 +32,8 @@ interface Place {
 
 export function completeCommand(program: Command): Command {
   return new Command('__complete').action(async (_: unknown, command: Command) => {
-    const { behind = [], kubeconfig, context, namespace } = command.optsWithGlobals<GlobalFlags>()
-    const configured = { kubeconfig, context, namespace } as ClusterFlags
+    const { behind = [], kubeconfig, context, namespace, via } = command.optsWithGlobals<GlobalFlags>()
+    const configured = { kubeconfig, context, namespace, via } as ClusterFlags
     for (const [value, description = ''] of await candidates(program, behind, configured))
       process.stdout.write(`${value}\t${description}`.trimEnd().concat('\n'))
   })

@@ -1,6 +1,7 @@
 // `kt shell`: one program, or a shell, for which the cluster is on the network. The rest of the laptop stays as it is.
 import { Command } from 'commander'
 import { KtError } from '../errors.ts'
+import type { CarrierKind } from '../kube/api/client.ts'
 import { shell } from '../session/shell.ts'
 import { childWith } from './env.ts'
 import { agentOptions, graceFlag } from './exposing.ts'
@@ -11,6 +12,7 @@ import { type ReachFlags, reachFlags, reachOptions } from './reach.ts'
 interface ShellFlags extends GlobalFlags, ReachFlags {
   grace?: number
   carrierMaxAge?: number
+  carrier?: CarrierKind
   envFrom?: string
 }
 

@@ -31,6 +31,8 @@ const SESSION_PORTS = [20_000, 30_000] as const
 /** Look at everything that can be in the way; throws KtError. */
 export async function planEphemeral(exposing: Exposing, wish: ExchangeWish): Promise<Planned> {
   const { stop, cluster, options } = exposing
+  if (cluster.carrier === 'ssh')
+    throw new KtError('KT_USAGE', '--carrier ssh is for a pod of its own, which --mode ephemeral has not')
   const { pod, ports } = wish.target.kind === 'pod' ? await byName(exposing, wish) : await behindService(exposing, wish)
   const name = pod.metadata?.name ?? ''
   demandRoom(pod, ports)
@@ -83,8 +85,6 @@ async function getPod({ api, namespace }: Cluster, name: string, signal: AbortSi
 
 async function begin(exposing: Exposing, pod: Pod, ports: CarriedPort[]): Promise<Begun> {
   const { report, stop, cluster, options, parts } = exposing
-  if (cluster.carrier === 'ssh')
-    throw new KtError('KT_USAGE', '--carrier ssh is for a pod of its own, which --mode ephemeral has not')
   const podName = pod.metadata?.name ?? ''
   const { publicKey, privateKey } = sessionKeys()
   const sessionPort = randomInt(...SESSION_PORTS)
