@@ -24,9 +24,13 @@ const HOP_MS = 4
 const ALONE_HOP_MS = 16
 /** Nobody is there when no interactive stream has sent for this long, ms: longer than between two keys of a typist. */
 export const QUIET_MS = 500
-/** Slow start ends when an ACK takes so many round trips, and the time in hops or this, ms: it may have been held back for a while. */
+/** An ACK is late when it takes so many round trips, and the time in hops or this, ms: it may have been held back for a while. */
 const START_PART = 1.25
 const START_MS = 8
+/** Slow start ends with so many late ACKs in a row: a few are late because a server on the way had no turn. */
+const START_LATE = 4
+/** What is left of the bound then, at least. */
+const START_END_PART = 0.7
 /** A delivery rate is taken over at least this, ms, and over a round trip: a burst through a kernel's buffer is not a rate. */
 const SAMPLE_MS = 20
 /** A delivery rate counts for one to two of these, ms. */
@@ -67,6 +71,7 @@ export class Flight {
   #probed = false
   // As long as nothing has shown how much the way carries, the bound grows by what is acknowledged.
   #starting = true
+  #late = 0
   #roundTripAt = Number.NEGATIVE_INFINITY
   /** Shortest recent round trip, ms; 0 until one is known. */
   roundTripMs = 0
@@ -148,6 +153,7 @@ export class Flight {
     this.#earlierRate = 0
     this.#probed = false
     this.#starting = true
+    this.#late = 0
     this.#bound = FIRST_FLIGHT
     this.#roundTripAt = Number.NEGATIVE_INFINITY
     this.roundTripMs = 0
@@ -187,12 +193,17 @@ export class Flight {
     this.#measure(now)
   }
 
-  /** Slow start (RFC 5681 §3.1): twice as much every round trip if it is used, until an ACK comes so late that it must have queued. */
+  /** Slow start (RFC 5681 §3.1): twice as much every round trip if it is used, until ACKs come so late that they must have queued. */
   #start(newly: number, tookMs: number, now: number): void {
-    if (tookMs > START_PART * this.roundTripMs + Math.min(START_MS, this.#hopMs(now))) {
+    const late = tookMs > START_PART * this.roundTripMs + Math.min(START_MS, this.#hopMs(now))
+    this.#late = late ? this.#late + 1 : 0
+    if (this.#late === START_LATE) {
+      this.#late = 0
       this.#starting = false
+      const least = START_END_PART * this.#bound
       this.#measure(now)
-    } else if ((this.onTheWay + newly) * 2 >= this.#bound) this.#bound = Math.min(MAX_FLIGHT, this.#bound + newly)
+      this.#bound = Math.max(least, this.#bound)
+    } else if (!late && (this.onTheWay + newly) * 2 >= this.#bound) this.#bound = Math.min(MAX_FLIGHT, this.#bound + newly)
   }
 
   #alone(now: number): boolean {
