@@ -1,11 +1,12 @@
 // What more connections cost, and whether anything grows with time.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Case, Context } from '../harness/case.ts'
-import { openFiles, processes, residentBytes, startCpuClock } from '../harness/cpu.ts'
+import { openFiles, processes, residentBytes, startCpuClock, startPeak } from '../harness/cpu.ts'
 import { type Goal, type Row, row } from '../harness/rows.ts'
 import { type Spread, spread } from '../harness/statistics.ts'
 import type { Testbed } from '../harness/testbed.ts'
 import { undoable } from '../harness/undo.ts'
+import type { Direction } from '../traffic/transfer.ts'
 import { openKt } from '../ways/kt.ts'
 import type { Way } from '../ways/way.ts'
 
@@ -14,6 +15,9 @@ const QUICK_CONNECTIONS = [1, 100]
 const MIB = 2 ** 20
 const BYTES = 256 * MIB
 const QUICK_BYTES = 16 * MIB
+/** Flows at once that move bulk, and how much together: until nothing grows any more. */
+const BUSY_FLOWS = 64
+const BUSY_BYTES = 1024 * MIB
 const LIMIT_MS = 60_000
 /** Dials under way at once while connections are opened. */
 const AT_ONCE = 64
@@ -39,6 +43,10 @@ export const growth: Case = {
         rows.push(...(await subject.atSize(connections, context.quick ? QUICK_BYTES : BYTES)))
       }
       await subject.hold(0)
+      for (const direction of ['down', 'up', 'both'] as const) {
+        context.progress(`growth: ${BUSY_FLOWS} flows, ${direction}`)
+        rows.push(...(await subject.busy(direction, context.quick ? QUICK_BYTES : BUSY_BYTES)))
+      }
       if (context.soakMs > 0) rows.push(...(await subject.soak(context)))
       return rows
     } finally {
@@ -98,6 +106,19 @@ class Subject {
       say('client CPU of that flow', 's/GiB', (cpu.client! / moved.bytes) * 2 ** 30),
       say('agent CPU of that flow', 's/GiB', (cpu.agent! / moved.bytes) * 2 ** 30)
     ]
+  }
+
+  /** The most memory while many flows move bytes at once. */
+  async busy(direction: Direction, bytes: number): Promise<Row[]> {
+    const target = this.#kt.target('traffic')!
+    const [client, agent] = [startPeak(this.#kt.pids), startPeak(this.#agents)]
+    const flows = BUSY_FLOWS
+    await this.#kt.generator.order('transfer', { target, direction, flows, bytes, hashed: false, limitMs: LIMIT_MS })
+    const say = (who: string, most: number, goal: Goal): Row => {
+      const what = `most memory of the ${who}: ${flows} flows, ${direction}`
+      return row({ case: 'growth', what, unit: 'MB' }, exactly(most / 1e6), { goal })
+    }
+    return [say('client', client(), CLIENT_MB), say('agent', agent(), AGENT_MB)]
   }
 
   #memory(): [client: number, agent: number] {

@@ -1,5 +1,5 @@
 // CPU seconds by process: user and system time of /proc/PID/stat, added up by the part a process plays on the way.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 
 /** What a process is recognised by. */
 export interface ProcessFacts {
@@ -73,11 +73,21 @@ export function startCpuClock(parts: Parts): () => CpuSeconds {
   }
 }
 
-/** Resident memory of processes together, bytes; those that have ended count nothing. */
+/** Resident memory of processes together, bytes, with what they have mapped of files; those that have ended count nothing. */
 export function residentBytes(pids: readonly number[]): number {
+  return statusBytes(pids, 'VmRSS')
+}
+
+/** Begin to look for the most that each of the processes has resident; the function that is returned adds it up, bytes. */
+export function startPeak(pids: readonly number[]): () => number {
+  for (const pid of pids) writeFileSync(`/proc/${pid}/clear_refs`, '5') // proc(5): the peak begins anew
+  return () => statusBytes(pids, 'VmHWM')
+}
+
+function statusBytes(pids: readonly number[], field: string): number {
   return pids.reduce((sum, pid) => {
     try {
-      const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
+      const kilobytes = new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]
       return sum + Number(kilobytes ?? 0) * 1024
     } catch {
       return sum

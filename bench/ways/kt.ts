@@ -1,10 +1,9 @@
 // `kt up` on the laptop: programs connect to the Service's own address. And its proxy, of which two can run beside that.
-import { join } from 'node:path'
 import type { CarrierKind } from '../../lib/kube/api/client.ts'
+import { installedKt } from '../harness/installed.ts'
 import { TRAFFIC_PORT, UDP_PORT } from '../traffic/ports.ts'
 import { end, type Laptop, type Port, type Way, waitForLine } from './way.ts'
 
-const PROGRAM = join(import.meta.dirname, '../../bin/kt.ts')
 const READY_MS = 60_000
 /** Its name in the results. */
 export const KT = 'kt up'
@@ -23,7 +22,7 @@ export async function openKt(
   laptop: Laptop,
   options: KtOptions = {}
 ): Promise<Way & { stop(): Promise<number | null> }> {
-  const args = [PROGRAM, 'up', '--image', laptop.image, ...(options.args ?? [])]
+  const args = [await installedKt(), 'up', '--image', laptop.image, ...(options.args ?? [])]
   const child = laptop.spawn(process.execPath, args, { KUBECONFIG: options.kubeconfig ?? laptop.kubeconfig })
   await waitForLine(child, READY_MS, line => {
     options.onLine?.(line)
@@ -49,10 +48,8 @@ const SOCKS_PORTS: Record<CarrierKind, number> = { 'port-forward': 2223, ssh: 22
 /** `kt up --socks`, by one kind of carrier or the other. */
 export async function openKtProxy(laptop: Laptop, carrier: CarrierKind): Promise<Way> {
   const port = SOCKS_PORTS[carrier]
-  const flags = ['--socks', String(port), '--carrier', carrier]
-  const child = laptop.spawn(process.execPath, [PROGRAM, 'up', '--image', laptop.image, ...flags], {
-    KUBECONFIG: laptop.kubeconfig
-  })
+  const args = [await installedKt(), 'up', '--image', laptop.image, '--socks', String(port), '--carrier', carrier]
+  const child = laptop.spawn(process.execPath, args, { KUBECONFIG: laptop.kubeconfig })
   await waitForLine(child, READY_MS, line => (line.includes('All looks good') ? true : undefined))
   const { serviceAddress } = laptop.traffic
   const numbers: Partial<Record<Port, number>> = { traffic: TRAFFIC_PORT, http: 80 }

@@ -31,7 +31,11 @@ const LINES: Record<string, RegExp[]> = {
     /during a download/
   ],
   distance: [/at 20 ms: kt up$/, /at 80 ms: kubectl/, /^new connection .*80 ms/],
-  growth: [/^connections that failed: 1 connections$/, /^memory of the agent: 100 connections$/]
+  growth: [
+    /^connections that failed: 1 connections$/,
+    /^memory of the agent: 100 connections$/,
+    /^most memory of the client: 64 flows, up$/
+  ]
 }
 
 async function rowsOf(t: ExecutionContext, cases: string[]): Promise<Row[]> {
