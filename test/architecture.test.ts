@@ -11,7 +11,7 @@ interface Rule {
 }
 
 /** What everybody may use who is not part of the pure core. */
-const COMMON = ['errors.ts', 'trace.ts', 'version.ts']
+const COMMON = ['errors.ts', 'http.ts', 'trace.ts', 'version.ts']
 
 const RULES: Record<string, Rule> = {
   'lib/wire': { may: [] },

@@ -1,6 +1,5 @@
 // `--expose` was left out: the user is asked which port, where there is a terminal to ask on.
 import { createInterface } from 'node:readline/promises'
-import select from '@inquirer/select'
 import { KtError } from '../errors.ts'
 import { describePorts, exampleExpose, type ServicePort } from '../kube/traffic/ports.ts'
 import type { ExchangeWish } from '../session/traffic-in/exchange.ts'
@@ -20,6 +19,7 @@ export function askPorts(): ExchangeWish['ask'] {
 async function which(service: string, ports: readonly ServicePort[]): Promise<ServicePort> {
   const [only, ...others] = ports
   if (only !== undefined && others.length === 0) return only
+  const { default: select } = await import('@inquirer/select')
   const choices = ports.map(port => ({ name: describePorts([port]), value: port }))
   return await select({ message: `Which port of ${service} is to come to this laptop?`, choices }).catch(leave)
 }

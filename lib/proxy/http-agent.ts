@@ -1,8 +1,9 @@
 // Node's HTTP client on connections of a dialer: kept alive as its own are, but no socket of this computer.
-import { Agent, type AgentOptions } from 'node:http'
+import type { AgentOptions } from 'node:http'
 import { Agent as SecureAgent } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { Agent } from '../http.ts'
 import type { Dialer } from './dialer.ts'
 
 /** Idle connections to one target that are kept. */

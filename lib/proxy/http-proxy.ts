@@ -1,7 +1,8 @@
 // An HTTP proxy (RFC 9110 §3.7): CONNECT, requests in absolute form, and the file that tells a browser when to come here.
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { type Duplex, pipeline } from 'node:stream'
+import { createServer, request } from '../http.ts'
 import { join } from '../tunnel/join.ts'
 import type { TunnelReason } from '../tunnel/tunnel.ts'
 import { type Dialer, tunnelError } from './dialer.ts'

@@ -1,8 +1,9 @@
 // The control socket of a running session: HTTP over a Unix socket that only its owner may open; on Windows over a named pipe, which others
 // may open for reading alone, and so cannot ask (learn.microsoft.com: "Named Pipe Security and Access Rights").
 import { chmodSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { createServer, request } from '../http.ts'
 
 /** What a running session can be asked for. */
 export interface Control {

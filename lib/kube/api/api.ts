@@ -1,15 +1,10 @@
 // REST over a few kept-alive connections of our own. Why not the API client's own calls: importing it costs 250–950 ms and
 // 70–90 MB (measured, Node 24), it opens a socket per call, and its watches stop at the first ECONNRESET.
-import {
-  type AgentOptions,
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage
-} from 'node:http'
+import type { AgentOptions, ClientRequest, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KtError } from '../../errors.ts'
+import { Agent as HttpAgent, request as httpRequest } from '../../http.ts'
 import { readStatus, refused, statusOf, unreachable } from './api-error.ts'
 import type { Credentials } from './credentials.ts'
 import { dial, type Target } from './dial.ts'
