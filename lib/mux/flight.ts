@@ -203,7 +203,8 @@ export class Flight {
       const least = START_END_PART * this.#bound
       this.#measure(now)
       this.#bound = Math.max(least, this.#bound)
-    } else if (!late && (this.onTheWay + newly) * 2 >= this.#bound) this.#bound = Math.min(MAX_FLIGHT, this.#bound + newly)
+    } else if (!late && (this.onTheWay + newly) * 2 >= this.#bound)
+      this.#bound = Math.min(MAX_FLIGHT, this.#bound + newly)
   }
 
   #alone(now: number): boolean {

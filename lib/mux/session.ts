@@ -1,5 +1,6 @@
 // The rim of the mux: a carrier, a timer and Duplexes around protocol.ts.
 import type { Duplex } from 'node:stream'
+import { freeUnused } from '../blocks.ts'
 import type { GoAwayCode, ResetCode } from './frame.ts'
 import { SILENCE_MS } from './heartbeat.ts'
 import { Protocol, type Role } from './protocol.ts'
@@ -12,6 +13,8 @@ const WRITE_NOW_BYTES = 262_144
 const STREAM_QUEUE_BYTES = 196_608
 /** as long as all of them together queue no more than this; else one write at a time. */
 const QUEUE_BYTES = 4_194_304
+/** Memory that was not needed for this long is given back, ms: as often as a timer fires anyway, for a PING. */
+const UNUSED_MS = 5_000
 /** The goodbye may take this long to leave, ms. */
 const GOODBYE_MS = 1_000
 
@@ -65,6 +68,7 @@ export class MuxSession implements StreamOwner {
   #end: MuxEnd | undefined
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
+  #freedAt = 0
   #pumpDue: NodeJS.Immediate | undefined
   #pumping = false
   #blocked = false
@@ -317,7 +321,12 @@ export class MuxSession implements StreamOwner {
 
   readonly #timeout = (): void => {
     this.#timer = undefined
-    if (!this.#protocol.timeout(this.#now())) {
+    const now = this.#now()
+    if (now - this.#freedAt >= UNUSED_MS) {
+      this.#freedAt = now
+      freeUnused()
+    }
+    if (!this.#protocol.timeout(now)) {
       if (this.#onDetached === undefined) this.#protocol.end('timeout')
       else this.detach(new Error(`no answer for ${SILENCE_MS / 1_000} s`))
     }

@@ -1,4 +1,5 @@
 // The receive side's storage: a byte queue that can also be written ahead of its tail, for text out of order.
+import { BLOCK_BYTES, freeMemory } from '../blocks.ts'
 import { ALWAYS_BYTES, type Budget } from './budget.ts'
 
 /** The first storage, in bytes: a request or an answer of most protocols. */
@@ -58,9 +59,15 @@ export class Ring {
   /** Forget everything and give the memory back. */
   release(): void {
     this.#budget.used -= this.#bytes.length
+    this.#free()
     this.#bytes = NOTHING
     this.#head = 0
     this.length = 0
+  }
+
+  /** Little is left to the garbage collector, which does it for many at once. */
+  #free(): void {
+    if (this.#bytes.length >= BLOCK_BYTES) freeMemory(this.#bytes.buffer)
   }
 
   #grow(need: number): boolean {
@@ -73,6 +80,7 @@ export class Ring {
     const grown = new Uint8Array(capacity)
     grown.set(old.subarray(this.#head))
     grown.set(old.subarray(0, this.#head), old.length - this.#head)
+    this.#free()
     this.#bytes = grown
     this.#head = 0
     return true

@@ -77,3 +77,18 @@ test('after a rewind what comes next is in one piece', t => {
   ring.commit(4096)
   t.is(ring.peek().length, 4096)
 })
+
+test('large memory is freed as soon as it is outgrown or released', t => {
+  const ring = new Ring(new Budget(Infinity))
+  const bytes = randomBytes(70_000, 5)
+  ring.writeAhead(0, bytes, 0, bytes.length)
+  ring.commit(bytes.length)
+  const outgrown = ring.peek()
+  ring.writeAhead(0, bytes, 0, bytes.length)
+  ring.commit(bytes.length)
+  t.is(outgrown.buffer.byteLength, 0)
+  const released = ring.peek()
+  t.true(Buffer.from(released.subarray(0, bytes.length)).equals(bytes))
+  ring.release()
+  t.is(released.buffer.byteLength, 0)
+})
