@@ -1,6 +1,6 @@
-// npm run bench [-- CASE…] [--json FILE] [--quick] [--rounds N] [--soak 1h] [--cluster ID]
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+// npm run bench [-- CASE…] [--json FILE] [--against FILE] [--quick] [--rounds N] [--soak 1h] [--cluster ID]
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { device } from './cases/device.ts'
 import { distance } from './cases/distance.ts'
@@ -11,6 +11,7 @@ import { names } from './cases/names.ts'
 import { relay } from './cases/relay.ts'
 import { router } from './cases/router.ts'
 import { stack } from './cases/stack.ts'
+import { agreement } from './harness/agree.ts'
 import type { Case, Context } from './harness/case.ts'
 import { chart } from './harness/chart.ts'
 import { circumstances } from './harness/machine.ts'
@@ -29,6 +30,7 @@ const INTERRUPTED = 130
 
 interface Flags {
   json?: string
+  against?: string
   quick: boolean
   rounds: number
   soak: number
@@ -41,6 +43,7 @@ const program = new Command('npm run bench --')
   )
   .argument('[case...]', 'which ones (default: all)')
   .option('--json <file>', 'write all rows as JSON, too')
+  .option('--against <file>', 'compare with the JSON of an earlier run: do the spreads meet?')
   .option('--quick', 'about a second each: does it run?', false)
   .option('--rounds <number>', 'how often each thing is measured', positive, 3)
   .option('--soak <time>', 'run `growth` for so long, for example 1h', duration, 0)
@@ -63,6 +66,8 @@ async function main(names: string[], flags: Flags): Promise<void> {
   const unknown = names.find(name => !CASES.some(each => each.name === name))
   if (unknown !== undefined)
     throw new Error(`no case ${unknown}; there are: ${CASES.map(({ name }) => name).join(' ')}`)
+  // Read first: a run takes a quarter of an hour.
+  const earlier = flags.against === undefined ? undefined : (JSON.parse(readFileSync(flags.against, 'utf8')) as Row[])
   let bed: Promise<Testbed> | undefined
   const context: Context = {
     quick: flags.quick,
@@ -86,6 +91,7 @@ async function main(names: string[], flags: Flags): Promise<void> {
   } finally {
     await undoAll()
   }
+  if (earlier !== undefined) console.log(agreement(rows, earlier, basename(flags.against!)))
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(rows, null, 2)}\n`)
 }
 
