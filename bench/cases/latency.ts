@@ -25,6 +25,8 @@ interface Measure {
   /** The most samples. */
   count: number
   values: Value[]
+  /** Once more while a download runs. */
+  whileBusy?: boolean
 }
 
 const UNITS: Record<Value['of'], string> = { p50: 'ms', p99: 'ms', perSecond: '1/s', failed: 'failed' }
@@ -39,6 +41,7 @@ const MEASURES: Measure[] = [
     kind: 'echo',
     concurrency: 1,
     count: MANY,
+    whileBusy: true,
     values: [{ of: 'p50' }, { of: 'p99' }]
   },
   {
@@ -47,6 +50,7 @@ const MEASURES: Measure[] = [
     kind: 'connect',
     concurrency: 1,
     count: MANY,
+    whileBusy: true,
     values: [{ of: 'p50', goal: { of: 'value', most: 1.5 } }, { of: 'p99' }]
   },
   {
@@ -71,6 +75,7 @@ const MEASURES: Measure[] = [
     kind: 'request',
     concurrency: 1,
     count: MANY,
+    whileBusy: true,
     values: [{ of: 'p50', goal: { of: 'value', most: 0.6 } }, { of: 'p99' }]
   },
   {
@@ -116,7 +121,8 @@ export const latency: Case = {
     try {
       const rows: Row[] = []
       for (const measure of MEASURES) rows.push(...(await idle(context, ways, measure)))
-      rows.push(...(await loaded(context, ways, rows)))
+      for (const measure of MEASURES.filter(({ whileBusy }) => whileBusy === true))
+        rows.push(...(await loaded(context, ways, measure, rows)))
       return rows
     } finally {
       await closeWays(ways)
@@ -149,10 +155,11 @@ function ask(context: Context, way: Way, { kind, port, count, concurrency }: Mea
   return way.generator.order('roundTrips', { kind, target, count, concurrency, limitMs: context.seconds * 1000 })
 }
 
-/** A small request on a second connection while a download takes all it gets. */
-async function loaded(context: Context, ways: Way[], idleRows: Row[]): Promise<Row[]> {
-  const measure: Measure = { ...MEASURES[0]!, what: 'echo of 64 bytes during a download' }
-  const results = await interleave(context, ways, measure.what, async way => {
+/** Small things on another connection while a download takes all it gets. */
+async function loaded(context: Context, ways: Way[], measure: Measure, idleRows: Row[]): Promise<Row[]> {
+  const able = ways.filter(way => way.target(measure.port) !== undefined)
+  const busy = `${measure.what}, during a download`
+  const results = await interleave(context, able, busy, async way => {
     const download = way.generator
       .order('transfer', {
         target: way.target('traffic')!,
@@ -170,9 +177,9 @@ async function loaded(context: Context, ways: Way[], idleRows: Row[]): Promise<R
   })
   return [...results].flatMap(([way, samples]) =>
     (['p50', 'p99'] as const).map(of => {
-      const baseline = idleRows.find(({ what }) => what === `${MEASURES[0]!.what}, ${of}: ${way.name}`)?.value
+      const baseline = idleRows.find(({ what }) => what === `${measure.what}, ${of}: ${way.name}`)?.value
       return row(
-        { case: 'latency', what: `${measure.what}, ${of}, against idle: ${way.name}`, unit: 'ms' },
+        { case: 'latency', what: `${busy}, ${of}, against idle: ${way.name}`, unit: 'ms' },
         spread(samples.map(sample => sample[of])),
         { baseline, ...(way.name === KT && of === 'p99' && { goal: { of: 'ratio', most: 3 } }) }
       )
