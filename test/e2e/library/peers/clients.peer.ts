@@ -61,7 +61,8 @@ async function failures(kt: Connection): Promise<void> {
 
 async function diversions(kt: Connection): Promise<void> {
   const server = createServer((_, s) => s.end('from here')).listen(18_123, '127.0.0.1')
-  const ask = async (url: string): Promise<string> => (await kt.fetch(url)).text()
+  // A kept connection would stay where it is, exchange or not.
+  const ask = async (url: string): Promise<string> => (await kt.fetch(url, { headers: { connection: 'close' } })).text()
   found.local = await ask('http://127.0.0.1:18123/')
   {
     await using _ = await kt.preview('kt-library-preview', { expose: '18123:80' })
