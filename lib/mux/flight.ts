@@ -31,8 +31,11 @@ const START_MS = 8
 const START_LATE = 4
 /** What is left of the bound then, at least. */
 const START_END_PART = 0.7
-/** A delivery rate is taken over at least this, ms, and over a round trip: a burst through a kernel's buffer is not a rate. */
-const SAMPLE_MS = 20
+/**
+ * A delivery rate is taken over at least this, ms, and over a round trip: a burst through a kernel's buffer is not a rate, nor is what comes when a server
+ * that had no turn has one again. With 20 ms such bursts were taken for rates, and the queues they filled made the next ones.
+ */
+const SAMPLE_MS = 60
 /** A delivery rate counts for one to two of these, ms. */
 const RATE_MS = 1_000
 /** The shortest round trip is believed for this long, ms. */
