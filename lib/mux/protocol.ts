@@ -207,8 +207,9 @@ export class Protocol implements FrameSink {
     this.#gather.frugal = this.#replay.frugal
     this.#transmitControl(now)
     if (!this.over) this.#transmitData(now)
-    if (this.#gather.bytes === 0) return NO_PIECES
-    if (!this.over) this.#credits.transmit(this.#gather, now, this.flight.roundTripMs, true)
+    const { bytes } = this.#gather
+    if (bytes === 0) return NO_PIECES
+    if (!this.over) this.#credits.transmit(this.#gather, now, this.flight.roundTripMs, bytes < GATHER_BYTES / 2)
     this.#gather.moveBlocks(this.#replay, this.flight.sent)
     this.flight.transmitted(this.#gather.bytes, now)
     const pieces = this.#gather.finish()
@@ -342,8 +343,7 @@ export class Protocol implements FrameSink {
     const { flight } = this
     while (this.#gather.bytes + HEADER_LENGTH < GATHER_BYTES) {
       const ahead = flight.onTheWay + this.#gather.bytes
-      const bound = this.#heartbeat.probing ? 0 : flight.bound
-      const bulk = ahead < bound
+      const bulk = ahead < (this.#heartbeat.probing ? 0 : flight.bound)
       const stream = this.#scheduler.next(ahead < flight.sparseBound, bulk)
       if (stream === undefined) {
         if (!bulk) this.#heldBack(now)

@@ -2,6 +2,7 @@ import test from 'ava'
 import fc from 'fast-check'
 import { FIRST_WINDOW, LEAST_WINDOW, TOTAL_WINDOW } from '../../lib/mux/credit.ts'
 import { ACK, CREDIT, DATA, FIN, GOAWAY, OPEN, OPENER_CREDIT, PING, PONG, RESET } from '../../lib/mux/frame.ts'
+import { BULK_BYTES, GATHER_BYTES } from '../../lib/mux/gather.ts'
 import { SILENCE_MS } from '../../lib/mux/heartbeat.ts'
 import { MAX_STREAMS } from '../../lib/mux/stream-table.ts'
 import { frame, names, number, Side } from './_wire.ts'
@@ -22,6 +23,14 @@ test('the opener gets its credit with the answer, in one write', t => {
   const pieces = agent.protocol.transmit(2)
   t.deepEqual(names(Buffer.concat(pieces)), ['DATA 1 1', 'CREDIT 1 4'])
   t.deepEqual(names(agent.transmitAll(3)), [])
+})
+
+test('credit does not make a full write longer: it would be a message of its own for every server on the way', t => {
+  const agent = agentAfter(OPEN_1)
+  agent.protocol.send(agent.readers[0]!.state!, [Buffer.alloc(2 * BULK_BYTES)], 1)
+  const write = Buffer.concat(agent.protocol.transmit(1))
+  t.is(write.length, GATHER_BYTES)
+  t.false(names(write).some(name => name.startsWith('CREDIT')))
 })
 
 test('an opener that does not wait for the answer gets its credit at once', t => {
