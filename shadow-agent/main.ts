@@ -18,8 +18,8 @@ const FIRST_SESSION_SECONDS = 120
 const ORPHAN_SECONDS = 180
 /** When the agent ends by itself: the connections of its session are reset first, ms. */
 const RESETS_MS = 100
-/** Bytes that may wait in a carrier: four gathered writes, which leave as one. */
-const CARRIER_BYTES = 4 * GATHER_BYTES
+/** Bytes that may wait in a carrier: as many gathered writes as one turn brings, which leave as one. */
+const CARRIER_BYTES = 12 * GATHER_BYTES
 /** A carrier that goes silent below the mux is probed after this, ms. */
 const KEEP_ALIVE_MS = 15_000
 
