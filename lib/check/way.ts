@@ -43,7 +43,8 @@ async function upgradeFinding(cluster: Cluster, signal: AbortSignal): Promise<Fi
     try {
       const path = pathOf({ ...SERVICES, verb: 'watch', namespace, query: { timeoutSeconds: '1' } }, server.pathname)
       const headers = { ...identity.headers, origin: server.origin }
-      const answer = await upgrade(socket, { path, host: server.host, protocol: 'v4.channel.k8s.io', headers }, limit)
+      const request = { kind: 'websocket', path, host: server.host, protocol: 'v4.channel.k8s.io', headers } as const
+      const answer = await upgrade(socket, request, limit)
       if (answer.accepted) return ok('websocket', 'a WebSocket comes through')
       if (byRbac(answer.status)) return unknown('websocket', 'services may not be watched, so it could not be tried')
       return fault('websocket', `no WebSocket comes through: HTTP ${answer.status.status}`, fixFor(cluster))

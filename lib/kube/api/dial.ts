@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { connect, isIP, type OnReadOpts, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
+import { type ConnectionOptions, checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls'
 import { SocksClient } from 'socks'
 import { KtError } from '../../errors.ts'
 import type { JumpHost, JumpStream } from '../../ssh/jump.ts'
@@ -123,7 +123,10 @@ function secured(socket: Duplex, target: Target, identity: Identity, signal: Abo
 function secrets({ server, cluster }: Target, identity: Identity): ConnectionOptions {
   const authority = certificateAuthority(cluster)
   const host = hostOf(server)
-  const options: ConnectionOptions = { host, ...serverName(cluster['tls-server-name'] || host) }
+  const name = cluster['tls-server-name'] || host
+  const options: ConnectionOptions = { host, ...serverName(name) }
+  // Without a name in the handshake it would be the address that is compared.
+  if (isIP(name)) options.checkServerIdentity = (_host, certificate) => checkServerIdentity(name, certificate)
   if (authority !== undefined) options.ca = authority
   if (identity.certificate !== undefined) options.cert = identity.certificate
   if (identity.key !== undefined) options.key = identity.key

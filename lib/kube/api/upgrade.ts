@@ -1,4 +1,4 @@
-// An HTTP/1.1 request that turns its connection into a WebSocket (RFC 6455 §4.1), or says why it did not.
+// An HTTP/1.1 request that turns its connection into a WebSocket (RFC 6455 §4.1) or one of SPDY, or says why it did not.
 import { createHash, randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { type ApiStatus, readStatus } from './api-error.ts'
@@ -10,15 +10,23 @@ const HEAD_MAX_BYTES = 64 * 1024
 /** So much of a refusal's body is waited for and read. */
 const BODY_MAX_BYTES = 64 * 1024
 
-/** The socket is a WebSocket now (`rest` are the bytes that came behind the answer), or it was refused. */
+/** To what the connection is to be turned; Kubernetes names what SPDY is to carry in a header of its own. */
+export type UpgradeKind = 'websocket' | 'SPDY/3.1'
+
+export interface UpgradeRequest {
+  kind: UpgradeKind
+  path: string
+  host: string
+  /** What it is to carry. */
+  protocol: string
+  headers: Record<string, string | string[]>
+}
+
+/** The socket is what was asked for now (`rest` are the bytes that came behind the answer), or it was refused. */
 export type UpgradeAnswer = { accepted: true; protocol: string; rest: Buffer } | { accepted: false; status: ApiStatus }
 
 /** Ask for the upgrade. Rejects when the connection fails or `signal` fires; the socket is then the caller's to destroy. */
-export function upgrade(
-  socket: Duplex,
-  request: { path: string; host: string; protocol: string; headers: Record<string, string | string[]> },
-  signal: AbortSignal
-): Promise<UpgradeAnswer> {
+export function upgrade(socket: Duplex, request: UpgradeRequest, signal: AbortSignal): Promise<UpgradeAnswer> {
   const key = randomBytes(16).toString('base64')
   socket.write(requestText(request, key))
   return new Promise((done, fail) => {
@@ -39,7 +47,7 @@ export function upgrade(
     const conclude = (ended: boolean) => {
       let answer: UpgradeAnswer | undefined
       try {
-        answer = readAnswer(text, ended, key)
+        answer = readAnswer(text, ended, request.kind, key)
       } catch (error) {
         return onError(error as Error)
       }
@@ -52,15 +60,14 @@ export function upgrade(
   })
 }
 
-function requestText({ path, host, protocol, headers }: Parameters<typeof upgrade>[1], key: string): string {
+function requestText({ kind, path, host, protocol, headers }: UpgradeRequest, key: string): string {
+  const webSocket = ['Sec-WebSocket-Version: 13', `Sec-WebSocket-Key: ${key}`, `Sec-WebSocket-Protocol: ${protocol}`]
   const lines = [
-    `GET ${path} HTTP/1.1`,
+    `${kind === 'websocket' ? 'GET' : 'POST'} ${path} HTTP/1.1`,
     `Host: ${host}`,
     'Connection: Upgrade',
-    'Upgrade: websocket',
-    'Sec-WebSocket-Version: 13',
-    `Sec-WebSocket-Key: ${key}`,
-    `Sec-WebSocket-Protocol: ${protocol}`,
+    `Upgrade: ${kind}`,
+    ...(kind === 'websocket' ? webSocket : [`X-Stream-Protocol-Version: ${protocol}`, 'Content-Length: 0']),
     'User-Agent: kt'
   ]
   for (const [name, value] of Object.entries(headers))
@@ -69,7 +76,7 @@ function requestText({ path, host, protocol, headers }: Parameters<typeof upgrad
 }
 
 /** Undefined while more bytes are needed. Throws for what is not an answer to our request. */
-function readAnswer(text: Buffer, ended: boolean, key: string): UpgradeAnswer | undefined {
+function readAnswer(text: Buffer, ended: boolean, kind: UpgradeKind, key: string): UpgradeAnswer | undefined {
   const headEnd = text.indexOf('\r\n\r\n')
   if (headEnd < 0) {
     if (text.length > HEAD_MAX_BYTES) throw new Error('the server does not speak HTTP')
@@ -83,6 +90,10 @@ function readAnswer(text: Buffer, ended: boolean, key: string): UpgradeAnswer | 
   )
   const body = text.subarray(headEnd + 4)
   if (code === 101) {
+    if (headers.get('upgrade')?.toLowerCase() !== kind.toLowerCase())
+      throw new Error('the server answers another request')
+    if (kind === 'SPDY/3.1')
+      return { accepted: true, protocol: headers.get('x-stream-protocol-version') ?? '', rest: body }
     const expected = createHash('sha1')
       .update(key + GUID)
       .digest('base64')

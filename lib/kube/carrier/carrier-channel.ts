@@ -1,8 +1,9 @@
 // `v4.channel.k8s.io`: every message begins with the number of a channel. Its frames travel as they are to the container runtime,
 // whose WebSocket unmasks an upload byte by byte. The API client's PortForward has no backpressure (723 MB of memory against a slow
 // reader) and loses closes.
+import type { Line } from '../api/dial.ts'
 import { CarrierStream } from './carrier-stream.ts'
-import { BINARY, clientHeader } from './websocket.ts'
+import { webSocket } from './framing.ts'
 
 /** Channels of the first port: 2n carries its bytes, 2n+1 the runtime's complaint. */
 const DATA_CHANNEL = 0
@@ -15,8 +16,12 @@ export class ChannelCarrier extends CarrierStream {
   /** Preamble bytes still to be skipped, per channel. */
   readonly #preamble = [PREAMBLE_BYTES, PREAMBLE_BYTES]
 
+  constructor(socket: Line, target: { pod: string; port: number }) {
+    super(socket, target, webSocket)
+  }
+
   protected override headers(length: number): Uint8Array {
-    const header = clientHeader(BINARY, length + 1, 1)
+    const header = this.framing.header(length + 1, 1)
     header[header.length - 1] = DATA_CHANNEL
     return header
   }

@@ -1,9 +1,9 @@
-// `SPDY/3.1+portforward.k8s.io`: the WebSocket ends in the API server, and its messages are one SPDY connection to the container
-// runtime, cut anywhere. An upload costs the runtime a third of what it costs over channels.
+// `portforward.k8s.io`: one SPDY connection to the container runtime, bare or cut anywhere into the messages of a WebSocket that ends in
+// the API server. An upload costs the runtime a third of what it costs over channels.
 import type { Line } from '../api/dial.ts'
 import { CarrierStream, GOODBYE_LIMIT_MS } from './carrier-stream.ts'
+import type { Framing, FramingEvents } from './framing.ts'
 import { dataHeader, HEADER_BYTES, openStreams, pingFrame, SpdyReader } from './spdy.ts'
-import { BINARY, clientHeader } from './websocket.ts'
 
 /** A client's streams have odd numbers. The runtime wants one for its complaint, and then one for the port's bytes. */
 const ERROR_STREAM = 1
@@ -20,8 +20,8 @@ export class SpdyCarrier extends CarrierStream {
   /** Streams on which the runtime says nothing more. */
   readonly #over = { [ERROR_STREAM]: false, [DATA_STREAM]: false }
 
-  constructor(socket: Line, target: { pod: string; port: number }) {
-    super(socket, target)
+  constructor(socket: Line, target: { pod: string; port: number }, framing: (events: FramingEvents) => Framing) {
+    super(socket, target, framing)
     this.#port = target.port
     this.#reader = new SpdyReader({
       data: (stream, bytes) => {
@@ -34,7 +34,7 @@ export class SpdyCarrier extends CarrierStream {
       over: stream => this.#ended(stream),
       ping: id => {
         // Odd ones would be answers to ours, and we send none.
-        if (id % 2 === 0) this.aside(message(pingFrame(id)), 'answer')
+        if (id % 2 === 0) this.aside(this.#framed(pingFrame(id)), 'answer')
       }
     })
   }
@@ -45,13 +45,13 @@ export class SpdyCarrier extends CarrierStream {
       { id: ERROR_STREAM, headers: { streamtype: 'error', ...common }, final: true },
       { id: DATA_STREAM, headers: { streamtype: 'data', ...common } }
     ])
-    this.aside(message(streams), 'needed')
+    this.aside(this.#framed(streams), 'needed')
     super.start(rest)
     this.read(0) // a writer waits for the answer, whether anybody reads or not
   }
 
   protected override headers(length: number): Uint8Array {
-    const headers = clientHeader(BINARY, HEADER_BYTES + length, HEADER_BYTES)
+    const headers = this.framing.header(HEADER_BYTES + length, HEADER_BYTES)
     headers.set(dataHeader(DATA_STREAM, length), headers.length - HEADER_BYTES)
     return headers
   }
@@ -76,18 +76,23 @@ export class SpdyCarrier extends CarrierStream {
       done()
     }
     const limit = setTimeout(finished, GOODBYE_LIMIT_MS).unref()
-    if (!this.#taken) {
-      finished() // nothing was written
+    // Nothing was written, or the runtime has ended both streams already.
+    if (!this.#taken || (this.#over[DATA_STREAM] && this.#over[ERROR_STREAM])) {
+      finished()
       return
     }
     this.finishing = true
     this.#whenOver = finished
-    this.aside(message(dataHeader(DATA_STREAM, 0, true)), 'needed')
+    this.aside(this.#framed(dataHeader(DATA_STREAM, 0, true)), 'needed')
   }
 
   protected override conclude(): void {
     super.conclude()
     this.#whenOver?.()
+  }
+
+  #framed(frames: Uint8Array): Uint8Array {
+    return Buffer.concat([this.framing.header(frames.length), frames])
   }
 
   #open(): void {
@@ -105,8 +110,4 @@ export class SpdyCarrier extends CarrierStream {
     if (this.#over[ERROR_STREAM]) this.conclude()
     else setTimeout(() => this.conclude(), GOODBYE_LIMIT_MS).unref()
   }
-}
-
-function message(frames: Uint8Array): Uint8Array {
-  return Buffer.concat([clientHeader(BINARY, frames.length), frames])
 }

@@ -1,10 +1,11 @@
-// A port-forward inside a WebSocket as one Duplex, with backpressure both ways; how the port's bytes lie in the messages is said by
-// the protocols that extend this. Nobody pings here: a ping does not reset the runtime's idle limit and can stall an upload.
+// A port-forward as one Duplex, with backpressure both ways; how the port's bytes lie in its messages is said by the protocols that extend
+// this, and in what these lie by a framing. Nobody pings here: a ping does not reset the runtime's idle limit and can stall an upload.
 // Liveness belongs to the mux.
 import { Duplex } from 'node:stream'
 import { KtError } from '../../errors.ts'
 import type { Line } from '../api/dial.ts'
-import { CLIENT_HEADER_MAX_BYTES, CLOSE, controlFrame, FrameReader, PING, PONG } from './websocket.ts'
+import type { Framing, FramingEvents } from './framing.ts'
+import { CLIENT_HEADER_MAX_BYTES } from './websocket.ts'
 
 /**
  * Data of one message up, with what is put before it two reads of 32 KiB for every hop: as much as the mux gathers (lib/mux/gather.ts).
@@ -35,7 +36,7 @@ export const GOODBYE_LIMIT_MS = 1_000
 export abstract class CarrierStream extends Duplex {
   readonly #socket: Line
   readonly #target: { pod: string; port: number }
-  readonly #reader: FrameReader
+  protected readonly framing: Framing
   #complaint = ''
   #heard: boolean = false
   #closing: boolean = false
@@ -53,13 +54,14 @@ export abstract class CarrierStream extends Duplex {
   ownMemory: boolean = false
   readonly #spareBatches: Buffer[] = []
 
-  constructor(socket: Line, target: { pod: string; port: number }) {
+  constructor(socket: Line, target: { pod: string; port: number }, framing: (events: FramingEvents) => Framing) {
     super({ readableHighWaterMark: DOWN_BYTES, writableHighWaterMark: UP_BYTES, allowHalfOpen: false })
     this.#socket = socket
     this.#target = target
-    this.#reader = new FrameReader({
-      data: (bytes, first) => this.message(bytes, first),
-      control: (op, bytes) => this.#control(op, bytes)
+    this.framing = framing({
+      message: (bytes, first) => this.message(bytes, first),
+      answer: frame => this.aside(frame, 'answer'),
+      closed: () => this.conclude()
     })
   }
 
@@ -112,7 +114,7 @@ export abstract class CarrierStream extends Duplex {
     this.send([chunk], done)
   }
 
-  /** All that waits goes out together: small frames of the mux share a WebSocket frame. */
+  /** All that waits goes out together: small frames of the mux share a message. */
   override _writev(chunks: { chunk: Buffer }[], done: () => void): void {
     this.send(
       chunks.map(({ chunk }) => chunk),
@@ -191,7 +193,7 @@ export abstract class CarrierStream extends Duplex {
   /** The chunk is freed at once: left to the garbage collector it would be the cause of most of its work. */
   #received(chunk: Buffer): void {
     this.#turnBytes += chunk.length
-    const wrong = this.#reader.push(chunk)
+    const wrong = this.framing.push(chunk)
     if (chunk.length >= FREE_BYTES && chunk.length === chunk.buffer.byteLength)
       (chunk.buffer as ArrayBuffer).transfer(0)
     if (wrong !== undefined) this.broke(`broke the WebSocket protocol: ${wrong}`)
@@ -213,12 +215,6 @@ export abstract class CarrierStream extends Duplex {
     if (this.#complaint.length < COMPLAINT_MAX_CHARS) this.#complaint += Buffer.from(text).toString('utf8')
   }
 
-  #control(opcode: number, payload: Uint8Array): void {
-    if (opcode === PING) this.aside(controlFrame(PONG, payload), 'answer')
-    // The code is 1000 for everything, a killed pod included; only the complaint tells more.
-    if (opcode === CLOSE) this.conclude()
-  }
-
   /** The cluster has closed the port-forward. */
   protected conclude(): void {
     if (this.#over || this.destroyed) return
@@ -235,7 +231,7 @@ export abstract class CarrierStream extends Duplex {
   protected goodbye(): void {
     if (this.#closing) return
     this.#closing = true
-    if (!this.#socket.destroyed && this.#socket.writable) this.#socket.end(controlFrame(CLOSE, Uint8Array.of(3, 232))) // 1000
+    if (!this.#socket.destroyed && this.#socket.writable) this.#socket.end(this.framing.goodbye)
   }
 
   #lost(why: string, cause?: Error): void {

@@ -24,10 +24,9 @@ server.listen(${AGENT_PORT}, '127.0.0.1'); process.on('SIGTERM', () => process.e
 /** What may grow in this process while megabytes are offered: our buffers, Node's, and garbage not yet collected. */
 const GROWTH_MAX_BYTES = 64 * 1024 * 1024
 
-for (const channels of [false, true]) {
-  const over = channels ? 'channels' : 'SPDY'
+for (const protocol of ['spdy', 'tunnelled', 'channels'] as const) {
   e2e(
-    `${over}: bytes both ways, memory against a slow reader, errors in plain words, and the end of a deleted pod`,
+    `${protocol}: bytes both ways, memory against a slow reader, errors in plain words, and the end of a deleted pod`,
     async t => {
       const cluster = await freshNamespace(t)
       const shadow = await createShadow(cluster, {
@@ -37,7 +36,7 @@ for (const channels of [false, true]) {
         port: AGENT_PORT
       })
       const open = async () => {
-        const carrier = await openCarrier(cluster, { pod: shadow.name, port: AGENT_PORT, channels })
+        const carrier = await openCarrier(cluster, { pod: shadow.name, port: AGENT_PORT, protocol })
         t.is(String(await new Promise(done => carrier.once('readable', () => done(carrier.read(1))))), '!')
         return carrier
       }
@@ -83,7 +82,7 @@ for (const channels of [false, true]) {
       )
       flood.destroy()
 
-      const deaf = await openCarrier(cluster, { pod: shadow.name, port: 9, channels })
+      const deaf = await openCarrier(cluster, { pod: shadow.name, port: 9, protocol })
       const refused = await t.throwsAsync(once(deaf.resume(), 'end'), {
         instanceOf: KtError,
         message: /port 9 failed: nothing listens there/
@@ -103,7 +102,7 @@ for (const channels of [false, true]) {
   )
 }
 
-e2e('a proxy that refuses SPDY: channels, at once the next time', async t => {
+e2e('a proxy that refuses SPDY, bare or also in a WebSocket: the next protocol, at once the next time', async t => {
   const cluster = await freshNamespace(t)
   const shadow = await createShadow(cluster, {
     image: IMAGE,
@@ -112,41 +111,26 @@ e2e('a proxy that refuses SPDY: channels, at once the next time', async t => {
     port: AGENT_PORT
   })
   const { certificate, key } = await cluster.credentials.current()
-  const proxy = await reverseProxy(
-    t,
-    cluster.server.href,
-    { cert: certificate!, key: key!, rejectUnauthorized: false },
-    '/k',
-    path => path,
-    'SPDY/3.1+portforward.k8s.io'
-  )
-  const behind = await as(t, cluster.namespace, {}, { server: `${proxy.url}/k` })
-  for (const connections of [2, 1]) {
-    const before = proxy.count()
-    const carrier = await openCarrier(behind, { pod: shadow.name, port: AGENT_PORT })
-    carrier.write('hello')
-    let text = ''
-    for await (const chunk of carrier as AsyncIterable<Buffer>) {
-      text += String(chunk)
-      if (text.length === 6) break
+  const tls = { cert: certificate!, key: key!, rejectUnauthorized: false }
+  const refused = ['portforward.k8s.io', 'SPDY/3.1+portforward.k8s.io']
+  for (const count of [2, 1, 0]) {
+    // Without a refusal it is SPDY: one connection, and no fallback that nobody notices.
+    const rewrite = (path: string): string => (count < 2 && path.includes('ports=') ? '/refused' : path)
+    const proxy = await reverseProxy(t, cluster.server.href, tls, '/k', rewrite, refused.slice(0, count))
+    const behind = await as(t, cluster.namespace, {}, { server: `${proxy.url}/k` })
+    for (const connections of [count + 1, 1]) {
+      const before = proxy.count()
+      const carrier = await openCarrier(behind, { pod: shadow.name, port: AGENT_PORT })
+      carrier.write('hello')
+      let text = ''
+      for await (const chunk of carrier as AsyncIterable<Buffer>) {
+        text += String(chunk)
+        if (text.length === 6) break
+      }
+      t.is(text, '!hello')
+      t.is(proxy.count() - before, connections)
     }
-    t.is(text, '!hello')
-    t.is(proxy.count() - before, connections)
   }
-  // Without the proxy it is SPDY: one connection, and no fallback that nobody notices.
-  const straight = await reverseProxy(
-    t,
-    cluster.server.href,
-    { cert: certificate!, key: key!, rejectUnauthorized: false },
-    '/k',
-    path => (path.includes('ports=') ? '/refused' : path)
-  )
-  const carrier = await openCarrier(await as(t, cluster.namespace, {}, { server: `${straight.url}/k` }), {
-    pod: shadow.name,
-    port: AGENT_PORT
-  })
-  t.is(String((await once(carrier, 'data'))[0]), '!')
-  carrier.destroy()
 })
 
 e2e('a pod that waits for a node, and rights without portforward', async t => {

@@ -1,5 +1,5 @@
-// A server of RFC 6455 with raw sockets behind it, for the carrier's framing and backpressure. It knows nothing of Kubernetes
-// but the path that the client asks first.
+// A server that upgrades connections, to WebSockets (RFC 6455) or bare SPDY, with raw sockets behind it, for the carrier's framing and
+// backpressure. It knows nothing of Kubernetes but the path that the client asks first.
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -31,7 +31,8 @@ export async function serve(
     const socket = stream as Socket
     const refused = refuse?.(socket, request)
     if (refused === true) return
-    const asked = request.headers['sec-websocket-protocol']
+    const bare = request.headers.upgrade === 'SPDY/3.1'
+    const asked = request.headers[bare ? 'x-stream-protocol-version' : 'sec-websocket-protocol']
     if (refused !== 'another' && asked !== protocol) {
       socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')
       return
@@ -39,9 +40,10 @@ export async function serve(
     const accept = createHash('sha1')
       .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
       .digest('base64')
-    socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`
-    )
+    const chosen = bare
+      ? `Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}`
+      : `Upgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: ${protocol}`
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n${chosen}\r\n\r\n`)
     if (head.length > 0) socket.unshift(head)
     accepted(socket, request)
   })

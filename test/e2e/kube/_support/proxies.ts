@@ -87,8 +87,8 @@ export function socksProxy(t: ExecutionContext): Promise<Proxy> {
 }
 
 /**
- * A reverse proxy without TLS towards the client, as `kubectl proxy` or Rancher, below `prefix`. `rewrite` may change a path; WebSockets of
- * the protocol that is `refused` it answers with an empty 403.
+ * A reverse proxy without TLS towards the client, as `kubectl proxy` or Rancher, below `prefix`. `rewrite` may change a path; upgrades to
+ * protocols that are `refused` it answers with an empty 403.
  */
 export function reverseProxy(
   t: ExecutionContext,
@@ -96,7 +96,7 @@ export function reverseProxy(
   tls: AgentOptions,
   prefix: string,
   rewrite = (path: string) => path,
-  refused = ''
+  refused: readonly string[] = []
 ): Promise<Proxy> {
   const { hostname, port } = new URL(upstream)
   const forward = (request: IncomingMessage) => {
@@ -124,7 +124,8 @@ export function reverseProxy(
     request.pipe(onward)
   })
   server.on('upgrade', (request, client, head) => {
-    if (request.headers['sec-websocket-protocol'] === refused) {
+    const { 'x-stream-protocol-version': bare, 'sec-websocket-protocol': inWebSocket } = request.headers
+    if (refused.includes(String(bare ?? inWebSocket))) {
       client.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')
       return
     }
