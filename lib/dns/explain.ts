@@ -62,6 +62,7 @@ export function ruleOf(name: string, owner: Whose, names: ClusterNames): string 
     case 'reverse':
       return `${name} asks for the name of ${owner.address}, which is the cluster's`
     case 'foreign':
+      if (owner.isWay) return `${name} is the API server, or what stands before it: found as without kt`
       return name.endsWith('.arpa')
         ? `${name} asks for the name of an address that is not the cluster's: not a name of the cluster`
         : `${name} does not end in ${domain} and is no service that is known here: not a name of the cluster`

@@ -10,7 +10,8 @@ export type Whose =
   | ({ kind: 'included'; name: string; domain: string } & Ours)
   /** A reverse lookup of an address that is the cluster's; `name` is its reverse name there. */
   | ({ kind: 'reverse'; name: string; address: string } & Ours)
-  | { kind: 'foreign' }
+  /** Everybody else's; `isWay`: it leads to the cluster itself, so that no cluster may answer it. */
+  | { kind: 'foreign'; isWay?: boolean }
 
 interface Ours {
   /** The name means this session and no other on this computer: names in its answer end in this. */

@@ -49,6 +49,11 @@ export interface ResolverOptions {
   cacheTtlMaxS?: number | undefined
   /** Further domains whose names the cluster's DNS is asked for, lower case, without dots at their ends. */
   includeDomains?: readonly string[] | undefined
+  /**
+   * The API server, and a proxy or jump host before it: names that are answered as without kt, because a lost way to the cluster cannot be
+   * found again through it.
+   */
+  way?: readonly string[] | undefined
   /** Names below this domain mean this session and no other on this computer. */
   suffix?: string | undefined
   /** Between the cluster's addresses and those by which programs here reach them; default: they are the same. */
@@ -75,6 +80,7 @@ export class Resolver {
   readonly #cache: AnswerCache
   readonly #forwarder: Forwarder
   readonly #includeDomains: readonly string[]
+  readonly #way: ReadonlySet<string>
   readonly #suffix: string | undefined
   readonly #addresses: ResolverOptions['addresses']
   readonly #peers = new Peers()
@@ -88,6 +94,7 @@ export class Resolver {
     this.#cache = new AnswerCache(options.cacheTtlMaxS === undefined ? {} : { ttlMaxS: options.cacheTtlMaxS })
     this.#forwarder = new Forwarder(options.upstreams ?? [])
     this.#includeDomains = options.includeDomains ?? []
+    this.#way = new Set(options.way?.map(host => host.toLowerCase().replace(/\.$/, '')))
     this.#suffix = options.suffix
     this.#addresses = options.addresses
   }
@@ -172,7 +179,8 @@ export class Resolver {
     const own = owner.kind === 'foreign' ? undefined : await this.#answerOwn(message, question, transport)
     const isSure = own !== undefined && (rcodeOf(own.bytes) !== RCODE.NXDOMAIN || ('suffix' in owner && owner.suffix))
     if (isSure) return own
-    const theirs = await this.#peers.ask(message, transport)
+    const isWay = owner.kind === 'foreign' && owner.isWay
+    const theirs = isWay ? undefined : await this.#peers.ask(message, transport)
     if (theirs !== undefined) return { bytes: theirs.answer, source: 'session', upstream: theirs.peer }
     if (own !== undefined) return own
     if (this.#forwarder.cameBack(question.name)) {
@@ -220,6 +228,7 @@ export class Resolver {
   }
 
   #whose(name: string): Whose {
+    if (this.#way.has(name)) return { kind: 'foreign', isWay: true }
     const below = this.#suffix && whoseBelow(this.#suffix, name, this.#names, this.#includeDomains)
     if (below) return below
     const owner = whose(name, this.#names, this.#isClusterAddress, this.#includeDomains)

@@ -64,7 +64,8 @@ export async function joinLaptop(running: Running, options: JoinOptions, reached
     isClusterAddress: address => covers(parts.routes?.plan.routes ?? [], address),
     learned: address => parts.routes?.learn(address),
     cacheTtlMaxS: options.dnsCacheTtl,
-    includeDomains: options.includeDomains
+    includeDomains: options.includeDomains,
+    way: [cluster.server, cluster.proxy].flatMap(url => url?.hostname ?? [])
   })
   parts.resolver = resolver
   parts.resolverAddresses = slot.resolver

@@ -47,6 +47,24 @@ test('other names: which of the upstreams has answered', async t => {
   t.true((await steps(to, 'www.example.test')).source?.startsWith(one.address))
 })
 
+test('the API server is found as without kt, whatever is the cluster’s or another session’s', async t => {
+  const [one, peer] = await Promise.all([upstream(address('192.0.2.1')), upstream(address('192.0.2.2'))])
+  t.teardown(() => one.close())
+  t.teardown(() => peer.close())
+  const dns = new ClusterDns(KNOWN)
+  const to = resolver({
+    ...{ cluster: dns.answer, upstreams: [one.address], includeDomains: ['corp.example'] },
+    way: ['DB.corp.example.', 'nginx.demo']
+  })
+  to.peers = [peer.address]
+  for (const name of ['db.corp.example', 'nginx.demo']) {
+    t.like(await to.explain(name, 'A'), { source: 'upstream', records: [{ data: '192.0.2.1' }] }, name)
+    t.is((await steps(to, name)).rule, `${name} is the API server, or what stands before it: found as without kt`)
+  }
+  t.deepEqual([dns.asked, peer.asked], [[], []])
+  t.deepEqual(await told(to, 'nginx.demo.svc.cluster.local'), ['A 10.96.0.7'], 'by its full name it is a service')
+})
+
 test('no name and no type are no question', async t => {
   for (const [name, type] of [
     ['', 'A'],

@@ -1,10 +1,7 @@
 // kt up --via with its device: the way to the jump host stays outside, whatever names and ranges of the cluster say.
 import test from 'ava'
 import type { SessionStatus } from '../../../lib/session/status.ts'
-import { existingCluster } from '../../cluster/existing.ts'
-import { run } from '../../cluster/run.ts'
-import { cacheDirectory } from '../../cluster/settings.ts'
-import { CLUSTERS } from '../_support/areas.ts'
+import { COMPANY_DOMAIN, joinCompany, NEIGHBOUR, WWW_ADDRESS } from '../_support/company.ts'
 import { serviceAddress } from '../_support/demo.ts'
 import { kt, startKt } from '../_support/kt.ts'
 import { kubectl } from '../_support/kubectl.ts'
@@ -17,10 +14,7 @@ import { DEVICE, deviceFor } from '../up/_support/routes.ts'
 import { difference, laptopSnapshot } from '../up/_support/snapshot.ts'
 import { type JumpGround, layJumpGround, NAMED } from './_support/jump-ground.ts'
 
-/** What the company's DNS says of the jump host, and a neighbour of its. */
-const [ADDRESS, NEIGHBOUR] = ['192.0.2.11', '192.0.2.12']
-/** Shorter than what is included, so that only leaving the jump host out leads there. */
-const COMPANY = '192.0.2.0/24'
+/** Longer than the company's range, so that only leaving the jump host out leads there. */
 const INCLUDED = '192.0.2.0/25'
 const MEBIBYTES = 16
 const PODS_END_MS = 20_000
@@ -30,18 +24,11 @@ const undo: (() => Promise<unknown>)[] = []
 
 test.before(async () => {
   if (!builtIn) return
-  const { controlPlane, laptopGateway } = existingCluster(CLUSTERS.main.id, cacheDirectory(process.env))
-  const address = (verb: string): Promise<string> =>
-    run('ip', ['-n', controlPlane, 'addr', verb, `${ADDRESS}/32`, 'dev', 'lo'])
-  const route = (verb: string): Promise<string> => program('ip', 'route', verb, COMPANY, 'via', laptopGateway)
-  for (const change of [address, route]) {
-    await change('add')
-    undo.push(() => change('del'))
-  }
+  undo.push(await joinCompany())
   await kubectl(['-n', 'demo', 'create', 'service', 'clusterip', NAMED, '--tcp=80'])
   undo.push(() => kubectl(['-n', 'demo', 'delete', 'service', NAMED]))
   undo.push(await keepResolver())
-  await succeed({ input: 'search example.test\n' }, 'sh', '-c', 'cat >> /etc/resolv.conf')
+  await succeed({ input: `search ${COMPANY_DOMAIN}\n` }, 'sh', '-c', 'cat >> /etc/resolv.conf')
   ground = await layJumpGround()
   undo.push(() => ground.remove())
 })
@@ -69,7 +56,7 @@ onBuiltIn('names and addresses; the jump host by its own address, also when it i
   const running = await startKt(['-n', 'demo', '--via', NAMED, '--includeIps', INCLUDED], { env })
   try {
     for (const host of ['nginx.demo', await serviceAddress('nginx')]) t.is(await statusOf(host), '200')
-    t.deepEqual([await deviceFor(ADDRESS), await deviceFor(NEIGHBOUR)], ['eth0', DEVICE])
+    t.deepEqual([await deviceFor(WWW_ADDRESS), await deviceFor(NEIGHBOUR)], ['eth0', DEVICE])
     t.regex(running.output(), /192\.0\.2\.11 is left out: the jump host before the API server/)
     const named = (await program('getent', 'ahostsv4', NAMED)).split(/\s/)[0]
     t.is(named, await serviceAddress(NAMED), 'its name is a service by now')

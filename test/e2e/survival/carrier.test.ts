@@ -10,6 +10,7 @@ import { kt, type RunningKt, startKt } from '../_support/kt.ts'
 import { kubectl } from '../_support/kubectl.ts'
 import { builtIn, collect, laptop, spawnOnLaptop } from '../_support/laptop.ts'
 import { knownBytes, sha256 } from '../up/_support/known-bytes.ts'
+import { DROP, passAll, RESET, stopAtServer } from './_support/server-way.ts'
 
 const ECHO_PORT = 7000
 const MEBIBYTES = 128
@@ -50,24 +51,6 @@ async function reached(state: SessionStatus['state'], limitMs: number): Promise<
     if (Date.now() - began > limitMs + ASK_MS) return Date.now() - began
     await delay(100)
   }
-}
-
-/** What is sent to the API server is dropped, or answered with RST, which ends the connection. */
-const DROP = ['DROP']
-const RESET = ['REJECT', '--reject-with', 'tcp-reset']
-
-let stopped: string[] | undefined
-
-async function stopAtServer(verdict: string[]): Promise<void> {
-  const server = await kubectl(['config', 'view', '--minify', '-o', 'jsonpath={.clusters[0].cluster.server}'])
-  stopped = ['OUTPUT', '-p', 'tcp', '--dport', new URL(server.trim()).port || '443', '-j', ...verdict]
-  const { code, stderr } = await laptop('iptables', ['-w', '-I', ...stopped])
-  if (code !== 0) throw new Error(stderr)
-}
-
-async function passAll(): Promise<void> {
-  if (stopped !== undefined) await laptop('iptables', ['-w', '-D', ...stopped])
-  stopped = undefined
 }
 
 interface EchoResult {

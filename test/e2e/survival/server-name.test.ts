@@ -40,7 +40,8 @@ onBuiltIn('its name is asked for outside, so that a lost carrier gets a successo
   const running = await startKt(['--includeDomains', COMPANY_DOMAIN], { env })
   const nginx = await serviceAddress('nginx')
   try {
-    t.regex((await laptop('getent', ['ahostsv4', NAME])).stdout, new RegExp(`^${WWW_ADDRESS}\\s`))
+    const asked = await kt(['dns', NAME, '--output', 'json'], { env })
+    t.like(JSON.parse(asked.stdout), { source: 'upstream', records: [{ data: WWW_ADDRESS }] })
     await stopAtServer(RESET)
     const request = laptop('curl', ['-sS', '-o', '/dev/null', '--max-time', '20', `http://${nginx}/`])
     await delay(LOST_MS)
