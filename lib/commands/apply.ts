@@ -7,8 +7,11 @@ import { KtError, type KtErrorCode } from '../errors.ts'
 import { describe, type Report, type SessionEvent } from '../session/report.ts'
 import { detach } from './detach.ts'
 import { inForeground } from './foreground.ts'
-import type { GlobalFlags } from './global.ts'
+import { type GlobalFlags, typedFlags } from './global.ts'
 import { findProjectFile, readProjectFile, type Wanted } from './project-file.ts'
+
+/** Not for the parts: what they say is read here. Whatever else was typed holds for each of them, and wins over the file. */
+const NOT_PASSED = new Set(['output', 'quiet', 'version'])
 
 interface ApplyFlags extends GlobalFlags {
   detach?: boolean
@@ -23,7 +26,7 @@ export function applyCommand(program: Command, done: (code: number) => void): Co
       'after',
       `
 A file:
-  namespace: shop              also context, kubeconfig, image
+  namespace: shop              any flag of every command that says where and how: context, image, nodeSelector …
   exchange:
     - target: cart             as typed behind kt exchange; every flag of it may follow
       expose: 3000:80
@@ -42,17 +45,8 @@ Examples:
       const flags = command.optsWithGlobals<ApplyFlags>()
       const wanted = readProjectFile(file ?? findProjectFile(process.cwd()), program)
       if (flags.detach) return await detach(flags, 'apply')
-      done(await inForeground(flags, (report, stop) => applyAll(wanted, typed(flags), report, stop)))
+      done(await inForeground(flags, (report, stop) => applyAll(wanted, typedFlags(program, NOT_PASSED), report, stop)))
     })
-}
-
-/** What was typed for apply holds for each part, and wins over the file. */
-function typed({ kubeconfig, context, namespace, via, image, debug }: ApplyFlags): string[] {
-  const values = Object.entries({ kubeconfig, context, namespace, via, image })
-  return [
-    ...values.flatMap(([key, value]) => (value === undefined ? [] : [`--${key}`, value])),
-    ...(debug ? ['-d'] : [])
-  ]
 }
 
 /** Resolves when all have ended; rejects with the first error, after all have put back what they changed. */

@@ -78,6 +78,15 @@ export function findKubeconfig(program: Command): void {
   if (own !== undefined && program.getOptionValue('kubeconfig') === undefined) program.setOptionValue('kubeconfig', own)
 }
 
+/** The flags of every command that were typed, as words for another kt; `besides` are the attributes of those that do not concern it. */
+export function typedFlags(program: Command, besides: ReadonlySet<string>): string[] {
+  return program.options.flatMap(option => {
+    const attribute = option.attributeName()
+    if (besides.has(attribute) || program.getOptionValueSource(attribute) !== 'cli') return []
+    return option.isBoolean() ? [option.long ?? ''] : [option.long ?? '', String(program.getOptionValue(attribute))]
+  })
+}
+
 /** A number of seconds on the command line. */
 export function seconds(value: string): number {
   if (!/^\d{1,6}$/.test(value)) throw new InvalidArgumentError('a number of seconds is expected')

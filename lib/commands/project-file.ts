@@ -8,8 +8,12 @@ import { KtError } from '../errors.ts'
 const NAME = '.kt.yaml'
 /** Lists of the file, and the key that names what each entry is about. */
 const LISTS = { exchange: 'target', mesh: 'target', preview: 'name' } as const
-/** Flags of every command that may stand at the top. */
-const TOP = ['kubeconfig', 'context', 'namespace', 'image'] as const
+/** Flags of every command that may stand at the top: where the cluster is, and how its pods are made. */
+const TOP: readonly string[] = [
+  ...['kubeconfig', 'context', 'namespace', 'via'],
+  ...['image', 'imagePullSecret', 'serviceAccount', 'nodeSelector', 'withLabel', 'withAnnotation', 'podQuota'],
+  'podCreationTimeout'
+]
 /** Each is a process of its own. */
 const ENTRIES_MAX = 50
 
@@ -41,7 +45,7 @@ export function readProjectFile(path: string, program: Command): Wanted[] {
   const top = TOP.flatMap(key => (file[key] === undefined ? [] : [`--${key}`, String(file[key])]))
   const wanted: Wanted[] = []
   for (const [key, entries] of Object.entries(file)) {
-    if ((TOP as readonly string[]).includes(key)) continue
+    if (TOP.includes(key)) continue
     if (!(key in LISTS)) throw wrong(path, `"${key}" is none of ${[...TOP, ...Object.keys(LISTS)].join(', ')}`)
     if (!Array.isArray(entries)) throw wrong(path, `${key} is not a list`)
     for (const entry of entries as unknown[]) wanted.push(lineOf(path, program, key as keyof typeof LISTS, entry, top))

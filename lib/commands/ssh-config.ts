@@ -5,7 +5,7 @@ import { sshProxy } from '../session/ssh-proxy.ts'
 import { ownPublicKey, sshFiles } from '../ssh/own-files.ts'
 import { clusterOptions } from './cluster-options.ts'
 import { inForeground } from './foreground.ts'
-import type { GlobalFlags } from './global.ts'
+import { type GlobalFlags, typedFlags } from './global.ts'
 import { print } from './output.ts'
 
 const DEFAULT_HOST = 'kt'
@@ -81,15 +81,6 @@ function proxyWords(name: string, command: Command, flags: SshFlags): string[] {
   const { contextName, namespace, files } = readKubeconfig(flags)
   const home = process.env.KT_HOME
   const [file, ...others] = files
-  const program = command.parent!
-  const passed = program.options
-    .filter(option => !NOT_PASSED.has(option.attributeName()))
-    .flatMap(option => {
-      const attribute = option.attributeName()
-      if (program.getOptionValueSource(attribute) !== 'cli') return []
-      const value: unknown = program.getOptionValue(attribute)
-      return option.isBoolean() ? [option.long ?? ''] : [option.long ?? '', String(value)]
-    })
   return [
     ...(home === undefined ? [] : ['env', `KT_HOME=${home}`]),
     ...[process.execPath, ...process.execArgv, process.argv[1] ?? ''],
@@ -97,7 +88,7 @@ function proxyWords(name: string, command: Command, flags: SshFlags): string[] {
     // Several files are those of KUBECONFIG, which ssh hands on.
     ...(file === undefined || others.length > 0 ? [] : ['--kubeconfig', file]),
     ...['--context', contextName, '--namespace', flags.namespace ?? namespace ?? 'default'],
-    ...passed,
+    ...typedFlags(command.parent!, NOT_PASSED),
     ...(flags.shell ? ['--shell'] : []),
     name
   ]

@@ -36,13 +36,19 @@ preview:
   ])
 })
 
+test('what holds for every pod stands at the top', t => {
+  const path = file('nodeSelector: disk=fast\npodCreationTimeout: 90\npreview: [{ name: next, expose: 3000 }]')
+  const argv = ['preview', 'next', '--nodeSelector', 'disk=fast', '--podCreationTimeout', '90', '--expose', '3000']
+  t.deepEqual(readProjectFile(path, program), [{ title: 'preview next', argv }])
+})
+
 test('what is wrong is said with the file', t => {
   const wrong: [string, RegExp][] = [
     ['', /the file is not a map/],
     ['exchange: cart', /exchange is not a list/],
     ['exchange: [{expose: 1}]', /an entry of exchange has no target/],
     ['exchange: [{target: a, nonsense: 1}]', /exchange a: there is no flag --nonsense/],
-    ['swap: []', /"swap" is none of kubeconfig, context, namespace, image, exchange, mesh, preview/],
+    ['swap: []', /"swap" is none of kubeconfig, context, namespace, via, image, .*, exchange, mesh, preview/],
     ['namespace: x', /it asks for nothing/],
     ['a: [', /\.kt\.yaml: /]
   ]
