@@ -8,7 +8,7 @@ import { KtError } from '../../../lib/errors.ts'
 import type { Cluster } from '../../../lib/kube/api/client.ts'
 import { openCarrier } from '../../../lib/kube/carrier/carrier.ts'
 import { control, data, goAway, reply, reset } from '../_support/spdy-server.ts'
-import { clientFrames, frame, message, PREAMBLE, serve } from '../_support/websocket-server.ts'
+import { clientFrames, frame, message, PREAMBLE, serve } from '../_support/upgrade-server.ts'
 
 const TARGET = { pod: 'shadow', port: 7070 }
 const TUNNELLED = 'SPDY/3.1+portforward.k8s.io'
@@ -59,7 +59,7 @@ function sent({ protocol }: Way, bytes: Buffer): { closed: boolean; frames: Buff
     spdy.push(rest.subarray(0, length))
     rest = rest.subarray(length)
   }
-  const largest = Math.max(...spdy.map(({ length }) => length))
+  const largest = Math.max(...(protocol === BARE ? spdy : messages).map(({ length }) => length))
   return { closed: frames.some(({ opcode }) => opcode === 8), frames: spdy, largest }
 }
 

@@ -6,7 +6,7 @@ import { SshCarriers } from '../../../lib/kube/carrier/carrier-ssh.ts'
 import { sshKeyPair } from '../../../lib/ssh/key-pair.ts'
 import { openSshDoor, type SshDoor } from '../../../shadow-agent/ssh/ssh-door.ts'
 import { bytesOf, duplexTests, type Pair } from '../../compliance/duplex.ts'
-import { clientFrames, message, PREAMBLE, serve } from '../_support/websocket-server.ts'
+import { clientFrames, message, PREAMBLE, serve } from '../_support/upgrade-server.ts'
 
 const key = sshKeyPair()
 const never = new AbortController().signal

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { KtError, type KtErrorCode } from '../../../lib/errors.ts'
 import { openCarrier } from '../../../lib/kube/carrier/carrier.ts'
-import { clientFrames, frame, message, PREAMBLE, serve } from '../_support/websocket-server.ts'
+import { clientFrames, frame, message, PREAMBLE, serve } from '../_support/upgrade-server.ts'
 
 const TARGET = { pod: 'shadow', port: 7070 }
 const CLOSE_1000 = frame(Buffer.of(3, 232), 8)
