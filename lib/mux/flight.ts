@@ -24,8 +24,11 @@ const HOP_MS = 4
 const ALONE_HOP_MS = 16
 /** Nobody is there when no interactive stream has sent for this long, ms: longer than between two keys of a typist. */
 export const QUIET_MS = 500
-/** An ACK is late when it takes so many round trips, and the time in hops or this, ms: it may have been held back for a while. */
-const START_PART = 1.25
+/**
+ * An ACK is late when it takes so many round trips, and the time in hops or this, ms: it may have been held back for a while. A part as large as bulk may
+ * queue for later, too; with 1.25 slow start ended at half of the rate on a crowded machine.
+ */
+const START_PART = ALONE_WAY_PART
 const START_MS = 8
 /** Slow start ends with so many late ACKs in a row: a few are late because a server on the way had no turn. */
 const START_LATE = 4
@@ -71,6 +74,9 @@ export class Flight {
   #rateSince = 0
   #bound = FIRST_FLIGHT
   #interactiveAt = Number.NEGATIVE_INFINITY
+  #interactiveBy = 0
+  /** The last time before by another stream. */
+  #othersAt = Number.NEGATIVE_INFINITY
   #probed = false
   // As long as nothing has shown how much the way carries, the bound grows by what is acknowledged.
   #starting = true
@@ -95,11 +101,21 @@ export class Flight {
     return Math.max(this.#rate, this.#earlierRate) * 1_000
   }
 
-  /** A stream that sends little has sent what it had: what it sends next must not find a long queue. */
-  interactive(now: number): void {
+  /** Stream `by` sends little, and has sent what it had: what it sends next must not find a long queue. */
+  interactive(by: number, now: number): void {
     const alone = this.#alone(now)
+    if (by !== this.#interactiveBy) this.#othersAt = this.#interactiveAt
+    this.#interactiveBy = by
     this.#interactiveAt = now
     if (alone) this.#measure(now)
+  }
+
+  /** Stream `by` sends much: the little that it began with, the head of a message before its body, was not what nobody may delay. */
+  bulk(by: number, now: number): void {
+    if (by !== this.#interactiveBy) return
+    this.#interactiveBy = 0
+    this.#interactiveAt = this.#othersAt
+    this.#measure(now)
   }
 
   /** The bound has just held somebody back. */

@@ -345,19 +345,18 @@ export class Protocol implements FrameSink {
       const ahead = flight.onTheWay + this.#gather.bytes
       const bulk = ahead < (this.#heartbeat.probing ? 0 : flight.bound)
       const stream = this.#scheduler.next(ahead < flight.sparseBound, bulk)
-      if (stream === undefined) {
-        if (!bulk) this.#heldBack(now)
-        return
-      }
+      if (stream === undefined && !bulk) this.#heldBack(now)
+      if (stream === undefined) return
       const room = GATHER_BYTES - HEADER_LENGTH - this.#gather.bytes
       const length = Math.min(stream.queued, stream.credit, room, this.#scheduler.limit(stream))
+      if (stream.place === 'bulk') flight.bulk(stream.id, now)
       this.#gather.header(DATA, length, stream.id)
       stream.move(length, this.#gather)
       this.#queuedBytes -= length
-      this.#scheduler.sent(stream, length)
+      this.#scheduler.sent(stream, length, now)
       if (stream.queued === 0) this.#taken.push(stream)
       if (stream.queued === 0 && stream.place === 'sparse') {
-        flight.interactive(now)
+        flight.interactive(stream.id, now)
         this.#receipts.hurry(now)
       }
     }

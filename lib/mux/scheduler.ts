@@ -1,12 +1,10 @@
 // spec.md, "Order of sending": streams that send little before streams that send much, and those in fair turns (RFC 8290 §4).
 import { BULK_BYTES } from './gather.ts'
+import { LITTLE_BYTES } from './recent.ts'
 import type { StreamState } from './stream-state.ts'
 
 /** Bytes that one stream sends before the next has its turn: a write. Half of one cost 64 flows 7 % of their rate, as every hop had twice the pieces. */
 const QUANTUM = BULK_BYTES
-/** A stream that sent less than this in SPARSE_MS goes before the others, bytes: a screen of text, a request, its headers. */
-export const SPARSE_BYTES = 16_384
-export const SPARSE_MS = 100
 
 export class Scheduler {
   readonly #sparse: StreamState[] = []
@@ -15,12 +13,9 @@ export class Scheduler {
   /** Bytes or credit have come: the stream queues up unless it already does. */
   activate(stream: StreamState, now: number): void {
     if (stream.place !== 'none' || !stream.sendable) return
-    if (now - stream.recentSince > SPARSE_MS) {
-      stream.recentSince = now
-      stream.recentBytes = 0
-    }
+    stream.sent.pass(now)
     stream.turn = QUANTUM
-    if (stream.recentBytes < SPARSE_BYTES) {
+    if (stream.sent.little) {
       stream.place = 'sparse'
       this.#sparse.push(stream)
     } else {
@@ -39,7 +34,7 @@ export class Scheduler {
       if (!stream.sendable) {
         queue.shift()
         stream.place = 'none'
-      } else if (stream.turn <= 0 || (queue === this.#sparse && stream.recentBytes >= SPARSE_BYTES)) {
+      } else if (stream.turn <= 0 || (queue === this.#sparse && !stream.sent.little)) {
         // Its turn is over, or it has shown that it is not sparse.
         queue.shift()
         stream.turn = Math.min(QUANTUM, stream.turn + QUANTUM) // what it had too much of is missing now
@@ -51,11 +46,11 @@ export class Scheduler {
 
   /** What the stream, as given by `next`, may send at once, bytes. */
   limit(stream: StreamState): number {
-    return stream.place === 'sparse' ? SPARSE_BYTES : QUANTUM
+    return stream.place === 'sparse' ? LITTLE_BYTES : QUANTUM
   }
 
-  sent(stream: StreamState, length: number): void {
+  sent(stream: StreamState, length: number, now: number): void {
     stream.turn -= length
-    stream.recentBytes += length
+    stream.sent.add(length, now)
   }
 }

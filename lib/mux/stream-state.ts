@@ -3,7 +3,7 @@ import { giveBlock, isBlock } from '../blocks.ts'
 import type { ReceiveWindow } from './credit.ts'
 import type { ResetCode } from './frame.ts'
 import type { Gather } from './gather.ts'
-import { SPARSE_BYTES, SPARSE_MS } from './scheduler.ts'
+import { Recent } from './recent.ts'
 
 /** How a stream learns what happened. Called while bytes arrive or leave; none of them may throw. */
 export interface StreamEvents {
@@ -51,11 +51,8 @@ export class StreamState {
   // For the scheduler alone.
   place: 'none' | 'sparse' | 'bulk' = 'none'
   turn = 0
-  recentBytes = 0
-  recentSince = Number.NEGATIVE_INFINITY
-  #heardBytes = 0
-  #heardSince = Number.NEGATIVE_INFINITY
-  #hearsMuch = false
+  readonly sent: Recent = new Recent()
+  readonly #heard: Recent = new Recent()
 
   constructor(id: number, credit: number, receive: ReceiveWindow, events: StreamEvents) {
     this.id = id
@@ -70,14 +67,8 @@ export class StreamState {
 
   /** Bytes have come. True: its peer sends little on it, by the measure of the scheduler there. */
   hearsLittle(length: number, now: number): boolean {
-    if (now - this.#heardSince > SPARSE_MS) {
-      this.#hearsMuch = this.#heardBytes + length >= SPARSE_BYTES
-      this.#heardBytes = 0
-      this.#heardSince = now
-    }
-    this.#heardBytes += length
-    this.#hearsMuch ||= this.#heardBytes >= SPARSE_BYTES
-    return !this.#hearsMuch
+    this.#heard.add(length, now)
+    return this.#heard.little
   }
 
   enqueue(bytes: Uint8Array): void {

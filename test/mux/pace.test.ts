@@ -92,6 +92,27 @@ test('alone, bulk may queue for longer; who comes then waits once', t => {
   t.true(Math.max(...waits.slice(2)) < 12, `then ${Math.max(...waits.slice(2))} ms`)
 })
 
+test('the head of a message before its body is not somebody whom bulk must not delay; a word on another stream is', t => {
+  const boundAfter = (wordAt: number): number => {
+    const client = new Side('client')
+    const agent = new Side('agent')
+    const ways = [new Way(client, agent, 0.25, 100_000), new Way(agent, client, 0.25, 100_000)]
+    const [body, other] = [client.open().state!, client.open().state!]
+    run(client, agent, ways, 0, 450, now => {
+      if (now === 0) client.protocol.send(body, [Buffer.alloc(100)], now)
+      if (now === wordAt) client.protocol.send(other, [Buffer.alloc(100)], now)
+      while (now >= 5 && body.queued < 131_072) client.protocol.send(body, [Buffer.alloc(65_536)], now)
+    })
+    return client.protocol.flight.bound
+  }
+  const alone = boundAfter(Number.POSITIVE_INFINITY)
+  t.true(alone > 1_200_000, `alone ${alone} bytes may be on the way`)
+  for (const wordAt of [0, 100, 400]) {
+    const beside = boundAfter(wordAt)
+    t.true(beside < 600_000, `${beside} bytes beside a word at ${wordAt} ms`)
+  }
+})
+
 test('a long way is filled within some round trips, by one stream alone', t => {
   const { total } = transfer({ delayMs: 40, bytesPerMs: 100_000, bulk: 1, runMs: 2_000 })
   t.true(total > 100_000 * 2_000 * 0.78, `${((total / 200_000_000) * 100).toFixed(0)} % of the way`)

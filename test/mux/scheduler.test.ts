@@ -2,7 +2,8 @@
 import test from 'ava'
 import { Budget, ReceiveWindow } from '../../lib/mux/credit.ts'
 import { BULK_BYTES } from '../../lib/mux/gather.ts'
-import { Scheduler, SPARSE_BYTES } from '../../lib/mux/scheduler.ts'
+import { LITTLE_BYTES } from '../../lib/mux/recent.ts'
+import { Scheduler } from '../../lib/mux/scheduler.ts'
 import { StreamState } from '../../lib/mux/stream-state.ts'
 
 const MUCH = 1 << 20
@@ -20,11 +21,11 @@ function streamOf(id: number, queued: number): StreamState {
 }
 
 /** The next frame: whose it is, and its length if a write has `room` bytes for it. */
-function send(scheduler: Scheduler, room = BULK_BYTES): [number, number] {
+function send(scheduler: Scheduler, room = BULK_BYTES, now = 0): [number, number] {
   const stream = scheduler.next(true, true)!
   const length = Math.min(stream.queued, room, scheduler.limit(stream))
   stream.queued -= length
-  scheduler.sent(stream, length)
+  scheduler.sent(stream, length, now)
   return [stream.id, length]
 }
 
@@ -33,8 +34,7 @@ function inBulk(count: number): Scheduler {
   const scheduler = new Scheduler()
   for (let id = 1; id <= count; id++) {
     const stream = streamOf(id, MUCH)
-    stream.recentSince = 0
-    stream.recentBytes = SPARSE_BYTES
+    stream.sent.add(LITTLE_BYTES, 0)
     scheduler.activate(stream, 0)
   }
   return scheduler
@@ -65,9 +65,28 @@ test('what a stream sent beyond its turn is missing in the next ones', t => {
 
 test('a stream that sends little goes first, and waits its turn once it has sent much', t => {
   const scheduler = inBulk(1)
-  const sparse = streamOf(2, SPARSE_BYTES + 1_000)
+  const sparse = streamOf(2, LITTLE_BYTES + 1_000)
   scheduler.activate(sparse, 0)
-  t.deepEqual(send(scheduler), [2, SPARSE_BYTES])
+  t.deepEqual(send(scheduler), [2, LITTLE_BYTES])
   t.deepEqual(send(scheduler), [1, BULK_BYTES])
   t.deepEqual(send(scheduler), [2, 1_000])
+})
+
+test('a stream in bulk that pauses for a moment is not taken for one that sends little; after a second without much it is', t => {
+  const scheduler = new Scheduler()
+  const stream = streamOf(1, 0)
+  const places: string[] = []
+  // 64 flows at 160 MB/s: each has its 64 KiB every 26 ms, and now and then 120 ms late.
+  for (let now = 26; now < 1_000; now += now % 260 === 0 ? 120 : 26) {
+    stream.queued = BULK_BYTES
+    scheduler.activate(stream, now)
+    places.push(stream.place)
+    while (stream.queued > 0) send(scheduler, BULK_BYTES, now)
+    t.is(scheduler.next(true, true), undefined)
+  }
+  t.is(places.indexOf('sparse'), 0)
+  t.is(places.lastIndexOf('sparse'), 0)
+  stream.queued = 100
+  scheduler.activate(stream, 2_100)
+  t.is(stream.place, 'sparse')
 })
