@@ -11,7 +11,7 @@ import { names } from './cases/names.ts'
 import { relay } from './cases/relay.ts'
 import { router } from './cases/router.ts'
 import { stack } from './cases/stack.ts'
-import { agreement } from './harness/agree.ts'
+import { agreement, earlierRows } from './harness/agree.ts'
 import type { Case, Context } from './harness/case.ts'
 import { chart } from './harness/chart.ts'
 import { circumstances } from './harness/machine.ts'
@@ -22,8 +22,10 @@ import { undoAll } from './harness/undo.ts'
 
 const CASES: Case[] = [device, stack, mux, names, router, relay, latency, distance, growth]
 const RESULTS = join(import.meta.dirname, 'results')
-/** Of a measurement, seconds: short enough for seven rivals, long enough for stable medians. */
-const SECONDS = 2
+/** Of a measurement, seconds: short enough for eight rivals in each round, long enough that its beginning does not count. */
+const SECONDS = 1.2
+/** With three, the spreads of two equal runs are apart in one of ten lines; with five, in one of 126. */
+const ROUNDS = 5
 const QUICK_SECONDS = 0.5
 /** What a shell says of a program that Ctrl-C has ended. */
 const INTERRUPTED = 130
@@ -43,9 +45,9 @@ const program = new Command('npm run bench --')
   )
   .argument('[case...]', 'which ones (default: all)')
   .option('--json <file>', 'write all rows as JSON, too')
-  .option('--against <file>', 'compare with the JSON of an earlier run: do the spreads meet?')
+  .option('--against <file>', 'compare with the JSON of an earlier run: do the spreads of the ratios meet?')
   .option('--quick', 'about a second each: does it run?', false)
-  .option('--rounds <number>', 'how often each thing is measured', positive, 3)
+  .option('--rounds <number>', 'how often each thing is measured', positive, ROUNDS)
   .option('--soak <time>', 'run `growth` for so long, for example 1h', duration, 0)
   .option('--cluster <id>', 'number of the test cluster', clusterId, 3)
   .action((names: string[], flags: Flags) => main(names, flags))
@@ -67,7 +69,8 @@ async function main(names: string[], flags: Flags): Promise<void> {
   if (unknown !== undefined)
     throw new Error(`no case ${unknown}; there are: ${CASES.map(({ name }) => name).join(' ')}`)
   // Read first: a run takes a quarter of an hour.
-  const earlier = flags.against === undefined ? undefined : (JSON.parse(readFileSync(flags.against, 'utf8')) as Row[])
+  const against = flags.against === undefined ? '' : basename(flags.against)
+  const earlier = flags.against === undefined ? undefined : earlierRows(readFileSync(flags.against, 'utf8'), against)
   let bed: Promise<Testbed> | undefined
   const context: Context = {
     quick: flags.quick,
@@ -91,7 +94,7 @@ async function main(names: string[], flags: Flags): Promise<void> {
   } finally {
     await undoAll()
   }
-  if (earlier !== undefined) console.log(agreement(rows, earlier, basename(flags.against!)))
+  if (earlier !== undefined) console.log(agreement(rows, earlier, against))
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(rows, null, 2)}\n`)
 }
 

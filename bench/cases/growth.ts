@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Case, Context } from '../harness/case.ts'
 import { openFiles, processes, residentBytes, startCpuClock, startPeak } from '../harness/cpu.ts'
 import { type Goal, type Row, row } from '../harness/rows.ts'
-import { type Spread, spread } from '../harness/statistics.ts'
+import { type Spread, spread, unpaired } from '../harness/statistics.ts'
 import type { Testbed } from '../harness/testbed.ts'
 import { undoable } from '../harness/undo.ts'
 import type { Direction } from '../traffic/transfer.ts'
@@ -147,9 +147,10 @@ class Subject {
       ] as const
     ).map(([what, unit, of, most]) => {
       const values = samples.map(sample => sample[of])
-      const baseline = spread(values.slice(quarter, 2 * quarter)).median
+      const end = spread(values.slice(-quarter))
+      const against = unpaired(end, spread(values.slice(quarter, 2 * quarter)))
       const where = { case: 'growth', what: `${what}, end of the soak against its beginning`, unit }
-      return row(where, spread(values.slice(-quarter)), { baseline, goal: { of: 'ratio', most } })
+      return row(where, end, { against, goal: { of: 'ratio', most } })
     })
   }
 

@@ -1,8 +1,9 @@
 // How long small things take: echo, new connections, requests, datagrams; idle and while a download runs.
 import type { Case, Context } from '../harness/case.ts'
-import { closeWays, interleave, openWays } from '../harness/rounds.ts'
-import { type Goal, type Row, row } from '../harness/rows.ts'
-import { spread } from '../harness/statistics.ts'
+import { type Parts, startCpuClock, untilRest } from '../harness/cpu.ts'
+import { againstWay, closeWays, figures, interleave, type Measured, openWays, rowsByWay } from '../harness/rounds.ts'
+import type { Goal, Row } from '../harness/rows.ts'
+import type { Testbed } from '../harness/testbed.ts'
 import type { RoundTripRequest, RoundTripResult } from '../traffic/round-trips.ts'
 import { openClientNode } from '../ways/client-node.ts'
 import { openDirect } from '../ways/direct.ts'
@@ -35,7 +36,7 @@ const MANY = 20_000
 const AT_ONCE = 1000
 /**
  * The most new connections of one measurement. The port of a caller rests for a minute (TIME_WAIT), and once half of Linux's 28,232 do, it looks
- * long for a free one: 300 connections a second in place of 2,300 was the price. Three measurements in a minute stay below.
+ * long for a free one: 300 connections a second in place of 2,300 was the price. What a way opens in a round stays below.
  */
 const CONNECTIONS = 4_000
 
@@ -124,35 +125,50 @@ export const latency: Case = {
       openDirect
     ])
     try {
-      const rows: Row[] = []
-      for (const measure of MEASURES) rows.push(...(await idle(context, ways, measure)))
-      for (const measure of MEASURES.filter(({ whileBusy }) => whileBusy === true))
-        rows.push(...(await loaded(context, ways, measure, rows)))
-      return rows
+      return await measureAll(context, bed, ways)
     } finally {
       await closeWays(ways)
     }
   }
 }
 
-async function idle(context: Context, ways: Way[], measure: Measure): Promise<Row[]> {
-  const able = ways.filter(way => way.target(measure.port) !== undefined)
-  const results = await interleave(context, able, measure.what, way => ask(context, way, measure))
-  const rows: Row[] = []
-  for (const { of, goal } of measure.values) {
-    // Lost things are counted, not compared; and where kubectl cannot go there is no baseline.
-    let baseline: number | undefined
-    for (const [way, samples] of results) {
-      if (samples.length === 0) continue
-      const value = spread(samples.map(sample => sample[of]))
-      const what = `${measure.what}, ${of}: ${way.name}`
-      rows.push(
-        row({ case: 'latency', what, unit: UNITS[of] }, value, { baseline, ...(way.name === KT && goal && { goal }) })
-      )
-      if (of !== 'failed' && ways[0] === way) baseline = value.median
+async function measureAll(context: Context, bed: Testbed, ways: Way[]): Promise<Row[]> {
+  const parts = new Map(await Promise.all(ways.map(async way => [way, await bed.parts(way)] as const)))
+  // What runs beside a download right behind the same without: that is its baseline.
+  const things = MEASURES.flatMap(measure => {
+    const can = (way: Way): boolean => way.target(measure.port) !== undefined
+    const idle = { what: measure.what, measure: (way: Way) => ask(context, way, measure), can }
+    const busy = {
+      what: whileBusy(measure),
+      measure: (way: Way) => askBusy(context, way, measure, parts.get(way)!),
+      can
     }
-  }
-  return rows
+    return measure.whileBusy === true ? [idle, busy] : [idle]
+  })
+  const results = await interleave(context, ways, things)
+  const of = (what: string): Measured<RoundTripResult> => results[things.findIndex(thing => thing.what === what)]!
+  return [
+    ...MEASURES.flatMap(measure => idleRows(measure, of(measure.what), ways)),
+    ...MEASURES.filter(each => each.whileBusy === true).flatMap(measure =>
+      busyRows(measure, of(whileBusy(measure)), of(measure.what))
+    )
+  ]
+}
+
+function whileBusy({ what }: Measure): string {
+  return `${what}, during a download`
+}
+
+function idleRows(measure: Measure, measured: Measured<RoundTripResult>, ways: Way[]): Row[] {
+  return measure.values.flatMap(({ of, goal }) => {
+    const values = figures(measured, sample => sample[of])
+    const where = (way: Way) => ({ case: 'latency', what: `${measure.what}, ${of}: ${way.name}`, unit: UNITS[of] })
+    return rowsByWay(values, where, {
+      // Lost things are counted, not compared; and where kubectl cannot go there is no baseline.
+      against: of === 'failed' ? () => undefined : againstWay(values, ways[0]!),
+      goal: way => (way.name === KT ? goal : undefined)
+    })
+  })
 }
 
 function ask(context: Context, way: Way, { kind, port, count, concurrency }: Measure): Promise<RoundTripResult> {
@@ -161,36 +177,44 @@ function ask(context: Context, way: Way, { kind, port, count, concurrency }: Mea
 }
 
 /** Small things on another connection while a download takes all it gets. */
-async function loaded(context: Context, ways: Way[], measure: Measure, idleRows: Row[]): Promise<Row[]> {
-  const able = ways.filter(way => way.target(measure.port) !== undefined)
-  const busy = `${measure.what}, during a download`
-  const results = await interleave(context, able, busy, async way => {
-    const download = way.generator
-      .order('transfer', {
-        target: way.target('traffic')!,
-        direction: 'down',
-        flows: 1,
-        bytes: 2 ** 40, // ended by its time
-        hashed: false,
-        limitMs: context.seconds * 1000 + RUN_UP_MS
-      })
-      .catch(() => {}) // the time limit, which is meant
-    await new Promise(resolve => setTimeout(resolve, RUN_UP_MS))
-    const result = await ask(context, way, measure)
-    await download
-    return result
-  })
-  return [...results].flatMap(([way, samples]) =>
-    (['p50', 'p99'] as const).map(of => {
-      const baseline = idleRows.find(({ what }) => what === `${measure.what}, ${of}: ${way.name}`)?.value
-      return row(
-        { case: 'latency', what: `${busy}, ${of}, against idle: ${way.name}`, unit: 'ms' },
-        spread(samples.map(sample => sample[of])),
-        { baseline, ...(way.name === KT && of === 'p99' && { goal: { of: 'ratio', most: 3 } }) }
-      )
+async function askBusy(context: Context, way: Way, measure: Measure, parts: Parts): Promise<RoundTripResult> {
+  const download = way.generator
+    .order('transfer', {
+      target: way.target('traffic')!,
+      direction: 'down',
+      flows: 1,
+      bytes: 2 ** 40, // ended by its time
+      hashed: false,
+      limitMs: context.seconds * 1000 + RUN_UP_MS
     })
-  )
+    .catch(() => {}) // the time limit, which is meant
+  await new Promise(resolve => setTimeout(resolve, RUN_UP_MS))
+  try {
+    return await ask(context, way, measure)
+  } finally {
+    await download
+    await untilRest(() => startCpuClock(parts), REST_MS)
+  }
+}
+
+function busyRows(measure: Measure, measured: Measured<RoundTripResult>, idle: Measured<RoundTripResult>): Row[] {
+  const [p50, p99] = (['p50', 'p99'] as const).map(of => {
+    const before = figures(idle, sample => sample[of])
+    const what = `${whileBusy(measure)}, ${of}, against idle`
+    const where = (way: Way) => ({ case: 'latency', what: `${what}: ${way.name}`, unit: 'ms' })
+    return rowsByWay(
+      figures(measured, sample => sample[of]),
+      where,
+      {
+        against: way => before.get(way),
+        goal: way => (way.name === KT && of === 'p99' ? { of: 'ratio', most: 3 } : undefined)
+      }
+    )
+  })
+  return p50!.flatMap((row, way) => [row, p99![way]!])
 }
 
 /** Until the download fills what there is to fill. */
 const RUN_UP_MS = 300
+/** kubectl hands on what it has read of a download that was given up, for a second or more; it would count against who comes next. */
+const REST_MS = 3000

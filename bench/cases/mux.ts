@@ -8,7 +8,7 @@ import { PSK_OPTIONS, pskAnswer } from '../ends/psk.ts'
 import type { Case, Context } from '../harness/case.ts'
 import { startCpuClock } from '../harness/cpu.ts'
 import { type Row, row } from '../harness/rows.ts'
-import { spread } from '../harness/statistics.ts'
+import { type Spread, spread, unpaired } from '../harness/statistics.ts'
 import { PayloadReader, sendPayload } from '../traffic/payload.ts'
 import { serve } from '../traffic/serve.ts'
 import type { Direction } from '../traffic/transfer.ts'
@@ -23,6 +23,12 @@ const NO_REQUEST = new Uint8Array(0)
 
 /** Streams to the traffic server's conversation. */
 type Open = () => Duplex
+
+/** What becomes a row. */
+interface Figure {
+  where: { case: string; what: string; unit: string }
+  of: Spread
+}
 
 export const mux: Case = {
   name: 'mux',
@@ -47,7 +53,8 @@ async function inMemory(context: Context): Promise<Row[]> {
   const rows: Row[] = []
   for (const streams of [1, 64]) {
     const name = `in memory, both ends in one process, ${streams} ${streams === 1 ? 'stream' : 'streams'}`
-    rows.push(...(await measure(context, name, 'up', streams, () => client.open(NO_REQUEST))))
+    const measured = await measure(context, name, 'up', streams, () => client.open(NO_REQUEST))
+    rows.push(...measured.map(({ where, of }) => row(where, of)))
   }
   await client.close()
   await agent.closed
@@ -60,21 +67,17 @@ async function overTls(context: Context, endPid: number, bare: number, muxed: nu
     const open = await dial(bare)
     const plain = await measure(context, `over TLS, ${direction}, bare socket`, direction, 1, () => open, endPid, 1)
     open.destroy()
-    rows.push(...plain)
+    rows.push(...plain.map(({ where, of }) => row(where, of)))
     const carrier = await dial(muxed)
     const session = new MuxSession(carrier, { role: 'client', onStream: stream => stream.reset('cancel') })
     for (const streams of [1, 64]) {
       const name = `over TLS, ${direction}, ${streams} ${streams === 1 ? 'stream' : 'streams'}`
       const measured = await measure(context, name, direction, streams, () => session.open(NO_REQUEST), endPid)
-      rows.push(...measured.map((each, index) => ({ ...each, ...against(each.value, plain[index]!.value) })))
+      rows.push(...measured.map(({ where, of }, index) => row(where, of, { against: unpaired(of, plain[index]!.of) })))
     }
     await session.close()
   }
   return rows
-}
-
-function against(value: number, baseline: number): { baseline: number; ratio: number } {
-  return { baseline, ratio: value / baseline }
 }
 
 async function dial(port: number): Promise<Duplex> {
@@ -99,7 +102,7 @@ async function measure(
   open: Open,
   endPid?: number,
   mostRounds = context.rounds
-): Promise<Row[]> {
+): Promise<Figure[]> {
   const rates: number[] = []
   const cpus: number[] = []
   const bytes = context.quick ? QUICK_BYTES : BYTES
@@ -112,8 +115,8 @@ async function measure(
     cpus.push((cpu().both! / bytes) * GIB)
   }
   return [
-    row({ case: 'mux', what: name, unit: 'MB/s' }, spread(rates)),
-    row({ case: 'mux', what: `CPU of both ends, ${name}`, unit: 's/GiB' }, spread(cpus))
+    { where: { case: 'mux', what: name, unit: 'MB/s' }, of: spread(rates) },
+    { where: { case: 'mux', what: `CPU of both ends, ${name}`, unit: 's/GiB' }, of: spread(cpus) }
   ]
 }
 

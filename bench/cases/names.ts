@@ -2,7 +2,7 @@
 import { decode, encode, type RecordType } from 'dns-packet'
 import type { ClusterNames, ServiceRecord } from '../../lib/dns/cluster-names.ts'
 import { Resolver } from '../../lib/dns/server.ts'
-import type { Case, Context } from '../harness/case.ts'
+import type { Case } from '../harness/case.ts'
 import { type Row, row } from '../harness/rows.ts'
 import { spread } from '../harness/statistics.ts'
 
@@ -32,31 +32,39 @@ export const names: Case = {
   title: 'questions per second of the resolver, one process, without a network',
   run: async context => {
     const resolver = new Resolver({ names: table(), cluster: async message => answerOf(message) })
-    const rows: Row[] = []
-    for (const { what, type, name } of MEASURES) rows.push(...(await measure(context, resolver, what, type, name)))
-    return rows
+    const asks = MEASURES.map(({ what, type, name }) => asker(resolver, what, type, name))
+    const samples = MEASURES.map((): Sample[] => [])
+    for (let round = 1; round <= context.rounds; round++) {
+      for (const [index, ask] of asks.entries()) {
+        context.progress(`round ${round}/${context.rounds}: names: ${MEASURES[index]!.what}`)
+        samples[index]!.push(await ask(context.seconds * 1000))
+      }
+    }
+    return MEASURES.flatMap(({ what }, index) => rowsOf(what, samples[index]!))
   }
 }
 
-async function measure(
-  context: Context,
+interface Sample {
+  perSecond: number
+  cpuMicros: number
+}
+
+/** Asks for so many milliseconds. */
+function asker(
   resolver: Resolver,
   what: string,
   type: RecordType,
   name: (number: number) => string
-): Promise<Row[]> {
+): (ms: number) => Promise<Sample> {
   const questions = Array.from({ length: SERVICES }, (_, id) =>
     encode({ type: 'query', id, flags: 0x100, questions: [{ type, name: name(id) }] })
   )
-  const rates: number[] = []
-  const cpus: number[] = []
-  for (let round = 1; round <= context.rounds; round++) {
-    context.progress(`names: ${what}, round ${round}`)
+  return async ms => {
     const cpu = process.cpuUsage()
     const began = performance.now()
     let asked = 0
     const lane = async (): Promise<void> => {
-      while (performance.now() - began < context.seconds * 1000) {
+      while (performance.now() - began < ms) {
         for (let i = 0; i < BURST / AT_ONCE; i++) {
           if ((await resolver.answer(questions[asked++ % SERVICES]!, 'udp')) === undefined)
             throw new Error(`${what}: no answer`)
@@ -64,13 +72,16 @@ async function measure(
       }
     }
     await Promise.all(Array.from({ length: AT_ONCE }, lane))
-    rates.push((asked / (performance.now() - began)) * 1000)
+    const perSecond = (asked / (performance.now() - began)) * 1000
     const { user, system } = process.cpuUsage(cpu)
-    cpus.push((user + system) / asked)
+    return { perSecond, cpuMicros: (user + system) / asked }
   }
+}
+
+function rowsOf(what: string, samples: Sample[]): Row[] {
   return [
-    row({ case: 'names', what, unit: '1/s' }, spread(rates)),
-    row({ case: 'names', what: `${what}, CPU of one`, unit: 'µs' }, spread(cpus))
+    row({ case: 'names', what, unit: '1/s' }, spread(samples.map(({ perSecond }) => perSecond))),
+    row({ case: 'names', what: `${what}, CPU of one`, unit: 'µs' }, spread(samples.map(({ cpuMicros }) => cpuMicros)))
   ]
 }
 

@@ -1,10 +1,18 @@
 // The whole way on a real cluster: bytes per second and CPU seconds per GiB, kt beside its rivals.
 
 import type { Case, Context } from '../harness/case.ts'
-import { type CpuSeconds, startCpuClock } from '../harness/cpu.ts'
-import { closeWays, interleave, openWays } from '../harness/rounds.ts'
-import { type Goal, type Row, row } from '../harness/rows.ts'
-import { type Spread, spread } from '../harness/statistics.ts'
+import { type CpuSeconds, type Parts, startCpuClock } from '../harness/cpu.ts'
+import {
+  againstWay,
+  closeWays,
+  figures,
+  interleave,
+  type Measured,
+  openWays,
+  rowsByWay,
+  type Thing
+} from '../harness/rounds.ts'
+import type { Row } from '../harness/rows.ts'
 import type { Testbed } from '../harness/testbed.ts'
 import type { Direction, TransferResult } from '../traffic/transfer.ts'
 import { openClientNode } from '../ways/client-node.ts'
@@ -27,6 +35,12 @@ const PATIENCE = 3
 interface Sample {
   transfer: TransferResult
   cpu: CpuSeconds
+}
+
+/** So many flows in a direction. */
+interface Bulk extends Thing<Sample> {
+  direction: Direction
+  flows: number
 }
 
 export const relay: Case = {
@@ -54,29 +68,33 @@ export const relay: Case = {
 }
 
 async function measureAll(context: Context, bed: Testbed, ways: Way[]): Promise<Row[]> {
-  const rows: Row[] = []
-  const alone = new Map<Direction, number>()
+  const parts = new Map(await Promise.all(ways.map(async way => [way, await bed.parts(way)] as const)))
+  const things: Bulk[] = []
   for (const direction of ['down', 'up', 'both'] as const) {
     for (const flows of context.quick ? [1, 64] : [1, 8, 64]) {
       const what = `${direction}, ${flows} ${flows === 1 ? 'flow' : 'flows'}`
-      const results = await interleave(context, ways, what, await meter(context, bed, ways, direction, flows))
-      rows.push(...rates(what, results, flows, direction, alone))
-      if (flows === 1) rows.push(...cpuRows(what, results, direction))
-      if (flows === 64) rows.push(...stalls(what, results))
+      context.progress(`trial: ${what}`)
+      things.push({ what, direction, flows, measure: await meter(context, parts, direction, flows) })
     }
   }
-  return rows
+  const results = await interleave(context, ways, things)
+  return things.flatMap((thing, index) => {
+    const alone = things.findIndex(({ direction, flows }) => direction === thing.direction && flows === 1)
+    return [
+      ...rates(thing, results[index]!, results[alone]!, ways),
+      ...(thing.flows === 1 ? cpuRows(thing, results[index]!, ways) : []),
+      ...(thing.flows === 64 ? stalls(thing, results[index]!) : [])
+    ]
+  })
 }
 
-/** Finds out how much to move, then gives the function that moves it. */
+/** Finds out how much to move, then gives the function that moves it: the same in all rounds. */
 async function meter(
   context: Context,
-  bed: Testbed,
-  ways: Way[],
+  parts: Map<Way, Parts>,
   direction: Direction,
   flows: number
 ): Promise<(way: Way) => Promise<Sample>> {
-  const parts = new Map(await Promise.all(ways.map(async way => [way, await bed.parts(way)] as const)))
   const move = (way: Way, bytes: number): Promise<TransferResult> =>
     way.generator.order('transfer', {
       target: way.target('traffic')!,
@@ -87,11 +105,12 @@ async function meter(
       limitMs: LIMIT_MS
     })
   const bytesPerSecond = new Map<Way, number>()
-  for (const way of ways) {
+  for (const way of parts.keys()) {
     const trial = await move(way, LEAST_BYTES / 2).catch(() => undefined) // fails again below, and is noted there
     bytesPerSecond.set(way, trial ? (LEAST_BYTES / 2 / trial.ms) * 1000 : Number.POSITIVE_INFINITY)
   }
-  const wanted = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, bytesPerSecond.get(ways[0]!)! * context.seconds))
+  const [baseline] = bytesPerSecond.values()
+  const wanted = Math.min(MOST_BYTES, Math.max(LEAST_BYTES, baseline! * context.seconds))
   return async way => {
     const bytes = Math.min(wanted, bytesPerSecond.get(way)! * context.seconds * PATIENCE)
     const cpu = startCpuClock(parts.get(way)!)
@@ -100,33 +119,26 @@ async function meter(
 }
 
 function rates(
-  what: string,
-  results: Map<Way, Sample[]>,
-  flows: number,
-  direction: Direction,
-  alone: Map<Direction, number>
+  { what, direction, flows }: Bulk,
+  measured: Measured<Sample>,
+  one: Measured<Sample>,
+  ways: Way[]
 ): Row[] {
-  const rows: Row[] = []
-  let baseline: number | undefined
-  for (const [way, samples] of results) {
-    if (samples.length === 0) continue
-    const rate = spread(samples.map(({ transfer }) => transfer.bytes / 1000 / transfer.ms))
-    const isKt = way.name === KT
-    const goal: Goal | undefined = isKt && flows === 1 && direction !== 'both' ? { of: 'ratio', least: 1 } : undefined
-    rows.push(row({ case: 'relay', what: `${what}: ${way.name}`, unit: 'MB/s' }, rate, { baseline, goal }))
-    baseline ??= rate.median
-    if (!isKt) continue
-    if (flows === 1) alone.set(direction, rate.median)
-    else if (flows === 64) rows.push(againstOne(what, rate, alone.get(direction)))
-  }
-  return rows
-}
-
-function againstOne(what: string, rate: Spread, one: number | undefined): Row {
-  return row({ case: 'relay', what: `${what}: ${KT} against its own one flow`, unit: 'MB/s' }, rate, {
-    baseline: one,
-    goal: { of: 'ratio', least: 0.9 }
+  const rate = ({ transfer }: Sample): number => transfer.bytes / 1000 / transfer.ms
+  const of = figures(measured, rate)
+  const rows = rowsByWay(of, way => ({ case: 'relay', what: `${what}: ${way.name}`, unit: 'MB/s' }), {
+    against: againstWay(of, ways[0]!),
+    goal: way => (way.name === KT && flows === 1 && direction !== 'both' ? { of: 'ratio', least: 1 } : undefined)
   })
+  if (flows !== 64) return rows
+  const alone = figures(one, rate)
+  const own = rowsByWay(
+    new Map([...of].filter(([way]) => way.name === KT)),
+    () => ({ case: 'relay', what: `${what}: ${KT} against its own one flow`, unit: 'MB/s' }),
+    { against: way => alone.get(way), goal: () => ({ of: 'ratio', least: 0.9 }) }
+  )
+  const after = rows.findIndex(each => each.what === `${what}: ${KT}`) + 1
+  return rows.toSpliced(after, 0, ...own)
 }
 
 const CPU_GOALS: Record<string, Partial<Record<Direction, number>>> = {
@@ -134,34 +146,30 @@ const CPU_GOALS: Record<string, Partial<Record<Direction, number>>> = {
   agent: { down: 0.6, up: 0.6 }
 }
 
-/** CPU seconds per GiB for each part of the way, and for all of them. */
-function cpuRows(what: string, results: Map<Way, Sample[]>, direction: Direction): Row[] {
-  const rows: Row[] = []
-  for (const [way, samples] of results) {
-    const parts = Object.keys(samples[0]?.cpu ?? {})
-    for (const part of [...parts, 'sum']) {
-      const perGiB = samples.map(({ cpu, transfer }) => {
-        const seconds = part === 'sum' ? Object.values(cpu).reduce((a, b) => a + b, 0) : cpu[part]!
-        return (seconds / transfer.bytes) * GIB
-      })
-      const most = way.name === KT ? CPU_GOALS[part]?.[direction] : undefined
-      const goal: Goal | undefined = most === undefined ? undefined : { of: 'value', most }
-      rows.push(
-        row({ case: 'relay', what: `CPU, ${what}: ${way.name}: ${part}`, unit: 's/GiB' }, spread(perGiB), { goal })
-      )
-    }
-  }
-  return rows
+/** CPU seconds per GiB for each part of the way, and for all of them, beside the same part of the baseline. */
+function cpuRows({ what, direction }: Bulk, measured: Measured<Sample>, ways: Way[]): Row[] {
+  const parts = Object.keys([...measured.values()].flat(2)[0]?.cpu ?? {})
+  const byPart = [...parts, 'sum'].map(part => {
+    const of = figures(measured, ({ cpu, transfer }) => (secondsOf(cpu, part) / transfer.bytes) * GIB)
+    return rowsByWay(of, way => ({ case: 'relay', what: `CPU, ${what}: ${way.name}: ${part}`, unit: 's/GiB' }), {
+      // The baseline has no agent; kt's waits beside it.
+      against: part === 'agent' ? () => undefined : againstWay(of, ways[0]!),
+      goal: way => {
+        const most = way.name === KT ? CPU_GOALS[part]?.[direction] : undefined
+        return most === undefined ? undefined : { of: 'value', most }
+      }
+    })
+  })
+  // Of each way all parts, in the order in which they stand on the way.
+  return (byPart[0] ?? []).flatMap((_, way) => byPart.map(rows => rows[way]!))
 }
 
-function stalls(what: string, results: Map<Way, Sample[]>): Row[] {
-  return [...results]
-    .filter(([, samples]) => samples.length > 0)
-    .map(([way, samples]) =>
-      row(
-        { case: 'relay', what: `longest wait of a flow, ${what}: ${way.name}`, unit: 'ms' },
-        spread(samples.map(({ transfer }) => transfer.stallMs)),
-        way.name === KT ? { goal: { of: 'value', most: 2000 } } : {}
-      )
-    )
+function secondsOf(cpu: CpuSeconds, part: string): number {
+  return part === 'sum' ? Object.values(cpu).reduce((a, b) => a + b, 0) : cpu[part]!
+}
+
+function stalls({ what }: Bulk, measured: Measured<Sample>): Row[] {
+  const of = figures(measured, ({ transfer }) => transfer.stallMs)
+  const where = (way: Way) => ({ case: 'relay', what: `longest wait of a flow, ${what}: ${way.name}`, unit: 'ms' })
+  return rowsByWay(of, where, { goal: way => (way.name === KT ? { of: 'value', most: 2000 } : undefined) })
 }

@@ -9,9 +9,9 @@ import { Namespace, whyNoNamespace } from '../../test/_support/netns.ts'
 import type { Case, Context } from '../harness/case.ts'
 import { descendsFrom, processes } from '../harness/cpu.ts'
 import { Generator } from '../harness/generator.ts'
-import { interleave } from '../harness/rounds.ts'
+import { againstWay, figures, interleave, type Measured, rowsByWay } from '../harness/rounds.ts'
 import { type Goal, type Row, row } from '../harness/rows.ts'
-import { spread } from '../harness/statistics.ts'
+import { paired, pairs, spread } from '../harness/statistics.ts'
 import { undoable } from '../harness/undo.ts'
 import { HTTP_PORT } from '../traffic/ports.ts'
 import type { RoundTripRequest, RoundTripResult } from '../traffic/round-trips.ts'
@@ -92,9 +92,9 @@ export const router: Case = {
       start(process.execPath, [SERVER])
       const ways = [way(DIRECT, HTTP_PORT, generator), await openRouter(start, generator)]
       await addNginx(context, ways, start, generator)
-      const rows: Row[] = []
-      for (const measure of MEASURES) rows.push(...(await measureOne(context, ways, measure)))
-      return rows
+      const things = MEASURES.map(each => ({ what: each.what, measure: (by: Way) => sample(context, by, each) }))
+      const results = await interleave(context, ways, things)
+      return MEASURES.flatMap((measure, index) => rowsOf(measure, results[index]!, ways))
     } finally {
       await endAll()
       await remove()
@@ -159,43 +159,39 @@ interface Sample extends RoundTripResult {
   cpuMicros: number
 }
 
-async function measureOne(
-  context: Context,
-  ways: Way[],
-  { what, kind, concurrency, of, goals }: Measure
-): Promise<Row[]> {
-  const results = await interleave<Sample>(context, ways, what, async each => {
-    const target = each.target('http')!
-    const before = cpuSeconds(each.pids)
-    const limitMs = context.seconds * 1000
-    const result = await each.generator.order('roundTrips', { kind, target, count: MANY, concurrency, limitMs })
-    if (result.failed > 0) throw new Error(`${result.failed} of ${result.samples} requests failed`)
-    return { ...result, cpuMicros: ((cpuSeconds(each.pids) - before) / result.samples) * 1e6 }
-  })
-  const medians = new Map([...results].map(([each, samples]) => [each.name, spread(samples.map(value => value[of]))]))
+async function sample(context: Context, each: Way, { kind, concurrency }: Measure): Promise<Sample> {
+  const target = each.target('http')!
+  const before = cpuSeconds(each.pids)
+  const limitMs = context.seconds * 1000
+  const result = await each.generator.order('roundTrips', { kind, target, count: MANY, concurrency, limitMs })
+  if (result.failed > 0) throw new Error(`${result.failed} of ${result.samples} requests failed`)
+  return { ...result, cpuMicros: ((cpuSeconds(each.pids) - before) / result.samples) * 1e6 }
+}
+
+function rowsOf({ what, of, goals }: Measure, measured: Measured<Sample>, ways: Way[]): Row[] {
+  const values = figures(measured, value => value[of])
   const unit = of === 'p50' ? 'ms' : '1/s'
-  const direct = medians.get(DIRECT)?.median
-  const rows: Row[] = []
-  for (const [each, samples] of results) {
-    if (samples.length === 0) continue
-    const compare = each.name === DIRECT ? {} : { baseline: direct }
-    const goal = each.name === ROUTER && goals.direct !== undefined ? { goal: goals.direct } : {}
-    const where = { case: 'router', what: `${what}, ${of}: ${each.name}`, unit }
-    rows.push(row(where, medians.get(each.name)!, { ...compare, ...goal }))
-    if (each.name === DIRECT) continue
-    const cpu = { case: 'router', what: `${what}, CPU of one: ${each.name}`, unit: 'µs' }
-    rows.push(row(cpu, spread(samples.map(({ cpuMicros }) => cpuMicros))))
-  }
-  const ours = medians.get(ROUTER)
-  const nginx = medians.get(NGINX)?.median
+  const rates = rowsByWay(values, each => ({ case: 'router', what: `${what}, ${of}: ${each.name}`, unit }), {
+    against: againstWay(values, ways[0]!),
+    goal: each => (each.name === ROUTER ? goals.direct : undefined)
+  })
+  const cpuWhere = (each: Way) => ({ case: 'router', what: `${what}, CPU of one: ${each.name}`, unit: 'µs' })
+  const cpu = rowsByWay(
+    new Map([...figures(measured, value => value.cpuMicros)].filter(([each]) => each.name !== DIRECT)),
+    cpuWhere
+  )
+  const [direct, ours, nginx] = [DIRECT, ROUTER, NGINX].map(
+    name => [...values].find(([each]) => each.name === name)?.[1]
+  )
+  const rows = [...rates, ...cpu]
   if (ours === undefined) return rows
   if (of === 'p50' && direct !== undefined) {
-    const added = { median: ours.median - direct, min: ours.min - direct, max: ours.max - direct }
+    const added = spread(pairs(ours, direct).map(([a, b]) => a - b))
     rows.push(row({ case: 'router', what: `${what}, added at p50: ${ROUTER}`, unit }, added, { goal: ADDED }))
   }
   if (nginx !== undefined) {
-    const against = { case: 'router', what: `${what}, ${of}, against nginx: ${ROUTER}`, unit }
-    rows.push(row(against, ours, { baseline: nginx, goal: goals.nginx }))
+    const where = { case: 'router', what: `${what}, ${of}, against nginx: ${ROUTER}`, unit }
+    rows.push(row(where, spread(ours.flat()), { against: paired(ours, nginx), goal: goals.nginx }))
   }
   return rows
 }

@@ -7,7 +7,7 @@ import type { Case, Context } from '../harness/case.ts'
 import { startCpuClock } from '../harness/cpu.ts'
 import { Generator } from '../harness/generator.ts'
 import { type Row, row } from '../harness/rows.ts'
-import { spread } from '../harness/statistics.ts'
+import { spread, unpaired } from '../harness/statistics.ts'
 import { undoable } from '../harness/undo.ts'
 import { TRAFFIC_PORT } from '../traffic/ports.ts'
 
@@ -139,17 +139,18 @@ async function echoes(
 }
 
 function echoRows(name: string, ours: Echoes, kernel?: Echoes): Row[] {
-  const loopback = kernel === undefined ? undefined : spread(kernel.p50).median
+  const [p50, cpu] = [spread(ours.p50), spread(ours.cpuOfPacketUs)]
   const rows = [
-    row({ case: 'stack', what: `echo of 64 bytes, p50: ${name}`, unit: 'ms' }, spread(ours.p50), {
-      baseline: loopback
+    row({ case: 'stack', what: `echo of 64 bytes, p50: ${name}`, unit: 'ms' }, p50, {
+      against: kernel && unpaired(p50, spread(kernel.p50))
     }),
-    row({ case: 'stack', what: `CPU of a small packet: ${name}`, unit: 'µs' }, spread(ours.cpuOfPacketUs), {
-      baseline: kernel === undefined ? undefined : spread(kernel.cpuOfPacketUs).median,
+    row({ case: 'stack', what: `CPU of a small packet: ${name}`, unit: 'µs' }, cpu, {
+      against: kernel && unpaired(cpu, spread(kernel.cpuOfPacketUs)),
       goal: kernel === undefined ? undefined : { of: 'value', most: PACKET_US }
     })
   ]
-  if (loopback === undefined) return rows
+  if (kernel === undefined) return rows
+  const loopback = spread(kernel.p50).median
   const added = spread(ours.p50.map(time => time - loopback))
   const goal = { of: 'value', most: ADDED_MS } as const
   return [...rows, row({ case: 'stack', what: `added to a round trip: ${name}`, unit: 'ms' }, added, { goal })]

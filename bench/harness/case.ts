@@ -5,7 +5,7 @@ import type { Testbed } from './testbed.ts'
 export interface Context {
   /** Each measurement takes about a second and is made once: the benchmark is tried, nothing is judged. */
   quick: boolean
-  /** How often each thing is measured. */
+  /** How often each thing is measured; the baseline of a round twice. */
   rounds: number
   /** How long one measurement should take, seconds. */
   seconds: number

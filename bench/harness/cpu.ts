@@ -1,5 +1,6 @@
 // CPU seconds by process: user and system time of /proc/PID/stat, added up by the part a process plays on the way.
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** What a process is recognised by. */
 export interface ProcessFacts {
@@ -23,6 +24,10 @@ export type CpuSeconds = Record<string, number>
 
 /** USER_HZ, in which the kernel counts for /proc; 100 on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100
+
+/** So long, with so little: a quarter of a processor, more than an idle cluster needs. */
+const REST_MS = 200
+const REST_SECONDS = 0.05
 
 /** Read all processes; those that end meanwhile are left out. */
 export function processes(): ProcessFacts[] {
@@ -70,6 +75,16 @@ export function startCpuClock(parts: Parts): () => CpuSeconds {
       if (part !== undefined) used[part] = used[part]! + each.seconds - (before.get(each.pid) ?? 0)
     }
     return used
+  }
+}
+
+/** Wait until a clock that is started now counts next to nothing, at most so long: what is still done belongs to what was measured before. */
+export async function untilRest(start: () => () => CpuSeconds, mostMs: number): Promise<void> {
+  const until = performance.now() + mostMs
+  for (let busy = true; busy && performance.now() < until; ) {
+    const stop = start()
+    await sleep(REST_MS)
+    busy = Object.values(stop()).reduce((a, b) => a + b, 0) > REST_SECONDS
   }
 }
 

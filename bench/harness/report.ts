@@ -11,20 +11,26 @@ export function table(rows: readonly Row[]): string {
   return [columns(plain.map(line), HEAD), ...[...nested].map(([group, of]) => pivot(group, of))].join('\n\n')
 }
 
-const HEAD = ['', 'median', '', 'min … max', 'baseline', 'ratio', 'goal', '']
+const HEAD = ['', 'median', '', 'min … max', 'baseline', 'ratio', 'min … max', 'goal', '']
 
 function line(each: Row): string[] {
-  const { what, value, unit, min, max, baseline, ratio, goal } = each
+  const { what, value, unit, min, max, baseline, ratio, ratioMin, ratioMax, goal } = each
   return [
     what,
     number(value),
     unit,
-    min === max ? '' : `${number(min)} … ${number(max)}`,
+    range(min, max),
     baseline === null ? '' : number(baseline),
-    ratio === null ? '' : `${ratio.toFixed(2)} ×`,
+    ratio === null ? '' : `${number(ratio)} ×`,
+    ratioMin === null || ratioMax === null ? '' : range(ratioMin, ratioMax),
     goal ?? '',
     verdict(each)
   ]
+}
+
+/** Nothing where it was measured once. */
+function range(min: number, max: number): string {
+  return min === max ? '' : `${number(min)} … ${number(max)}`
 }
 
 /** Whether the goal is met, and if not, by how much not. */

@@ -10,6 +10,14 @@ const forward = new PortForward(config)
 
 const server = createServer({ noDelay: true }, socket => {
   socket.on('error', () => socket.destroy())
-  forward.portForward(namespace, pod, [Number(port)], socket, null, socket).catch(() => socket.destroy())
+  forward.portForward(namespace, pod, [Number(port)], socket, null, socket).then(
+    made => {
+      // Left alone it goes on with a download that nobody takes, for as long as this program runs.
+      const stop = (): void => (typeof made === 'function' ? made() : made)?.terminate()
+      if (socket.destroyed) stop()
+      else socket.once('close', stop)
+    },
+    () => socket.destroy()
+  )
 })
 server.listen(0, '127.0.0.1', () => process.stdout.write(`port ${(server.address() as AddressInfo).port}\n`))

@@ -59,6 +59,10 @@ for (const cases of [
       rows.filter(({ value }) => !Number.isFinite(value)),
       []
     )
+    const odd = rows.filter(({ ratio, ratioMin, ratioMax }) =>
+      ratio === null ? ratioMin !== null || ratioMax !== null : !(ratioMin! <= ratio && ratio <= ratioMax!)
+    )
+    t.deepEqual(odd, [])
     for (const name of cases) {
       const whats = rows.filter(row => row.case === name).map(({ what }) => what)
       const missing = LINES[name]!.filter(line => !whats.some(what => line.test(what)))
