@@ -73,10 +73,8 @@ export class Flight {
   #earlierRate = 0
   #rateSince = 0
   #bound = FIRST_FLIGHT
-  #interactiveAt = Number.NEGATIVE_INFINITY
-  #interactiveBy = 0
-  /** The last time before by another stream. */
-  #othersAt = Number.NEGATIVE_INFINITY
+  /** When each stream that sends little did so last, in this order; those of the last QUIET_MS at least. */
+  readonly #interactive = new Map<number, number>()
   #probed = false
   // As long as nothing has shown how much the way carries, the bound grows by what is acknowledged.
   #starting = true
@@ -104,18 +102,14 @@ export class Flight {
   /** Stream `by` sends little, and has sent what it had: what it sends next must not find a long queue. */
   interactive(by: number, now: number): void {
     const alone = this.#alone(now)
-    if (by !== this.#interactiveBy) this.#othersAt = this.#interactiveAt
-    this.#interactiveBy = by
-    this.#interactiveAt = now
+    this.#interactive.delete(by)
+    this.#interactive.set(by, now)
     if (alone) this.#measure(now)
   }
 
   /** Stream `by` sends much: the little that it began with, the head of a message before its body, was not what nobody may delay. */
   bulk(by: number, now: number): void {
-    if (by !== this.#interactiveBy) return
-    this.#interactiveBy = 0
-    this.#interactiveAt = this.#othersAt
-    this.#measure(now)
+    if (this.#interactive.delete(by) && this.#alone(now)) this.#measure(now)
   }
 
   /** The bound has just held somebody back. */
@@ -227,7 +221,11 @@ export class Flight {
   }
 
   #alone(now: number): boolean {
-    return now - this.#interactiveAt >= QUIET_MS
+    for (const [by, at] of this.#interactive) {
+      if (now - at < QUIET_MS) return false
+      this.#interactive.delete(by)
+    }
+    return true
   }
 
   #hopMs(now: number): number {
