@@ -4,8 +4,8 @@
 export const LITTLE_BYTES = 16_384
 const SHORT_MS = 100
 /**
- * And less than this in LONG_MS: with 64 flows in bulk each has its turn, and a pause of 100 ms now and then. Taken for interactive, they halved what may be
- * on the way, for all.
+ * And less than this in LONG_MS: with 64 flows in bulk each has its turn, and a pause of 100 ms now and then. Taken for interactive, they left a
+ * quarter of what may be on the way, for all.
  */
 const LONG_MS = 500
 const LONG_BYTES = (LITTLE_BYTES * LONG_MS) / SHORT_MS
