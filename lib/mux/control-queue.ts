@@ -1,4 +1,5 @@
 // Frames other than DATA that wait for the carrier, in order.
+import { PONG } from './frame.ts'
 import { GATHER_BYTES, type Gather } from './gather.ts'
 
 /** Answers waiting for the carrier, bytes: a peer that provokes more does not read. */
@@ -13,6 +14,7 @@ interface Control {
 export class ControlQueue {
   #frames: Control[] = []
   #bytes = 0
+  #pong: Uint8Array | undefined
 
   /** The queue is longer than an honest peer can make it. */
   get flooded(): boolean {
@@ -29,13 +31,24 @@ export class ControlQueue {
     this.#bytes += 8 + payload.length
   }
 
+  /** The answer to a PING, before all others; only the last one is asked for. */
+  pong(payload: Uint8Array): void {
+    this.#pong = Uint8Array.from(payload) // not slice: a Buffer's does not copy
+  }
+
   clear(): void {
     this.#frames = []
     this.#bytes = 0
+    this.#pong = undefined
   }
 
   /** Move frames into `gather` until it is full. */
   move(gather: Gather): void {
+    if (this.#pong !== undefined) {
+      gather.header(PONG, 8, 0)
+      gather.append(this.#pong)
+      this.#pong = undefined
+    }
     if (this.#frames.length === 0) return
     let moved = 0
     while (moved < this.#frames.length && gather.bytes < GATHER_BYTES) {

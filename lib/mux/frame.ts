@@ -22,6 +22,7 @@ export const PING = 5
 export const PONG = 6
 export const GOAWAY = 7
 export const ACK = 8
+export const RETURN = 9
 
 /** Why a stream ended early. `closed` is never on the wire: the session ended under the stream. */
 export type ResetCode = 'reset' | 'cancel' | 'limit' | 'refused' | 'internal' | 'closed'
@@ -77,6 +78,7 @@ export function validHeader(type: number, length: number, id: number): boolean {
     case OPEN:
       return length >= 4 && length <= MAX_CONTROL && isStream(id)
     case CREDIT:
+    case RETURN:
     case RESET:
       return length === 4 && isStream(id)
     case FIN:

@@ -21,6 +21,7 @@ import {
   PING,
   PONG,
   RESET,
+  RETURN,
   type ResetCode,
   resetCode,
   resetNumber,
@@ -33,6 +34,7 @@ import { GATHER_BYTES, Gather } from './gather.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Receipts } from './receipts.ts'
 import { Replay } from './replay.ts'
+import { returnCredit } from './rest.ts'
 import { Scheduler } from './scheduler.ts'
 import { DEAF, type StreamEvents, StreamState } from './stream-state.ts'
 import { StreamTable } from './stream-table.ts'
@@ -61,7 +63,6 @@ export class Protocol implements FrameSink {
   readonly #credits = new CreditQueue()
   #taken: StreamState[] = []
   #now: number
-  #pong: Uint8Array | undefined
   #suspended = false
   #queuedBytes = 0
   over = false
@@ -102,7 +103,10 @@ export class Protocol implements FrameSink {
     this.#now = now
     if (this.over || this.#suspended) return true
     const due = this.#heartbeat.timeout(now)
-    if (due === 'ping') this.#ping(now)
+    if (due === 'ping') {
+      this.#ping(now)
+      returnCredit(this.#streams, this.#control, this.flight.roundTripMs)
+    }
     return due !== 'dead'
   }
 
@@ -249,7 +253,7 @@ export class Protocol implements FrameSink {
       case OPEN:
         return this.#openArrives(id, payload)
       case PING:
-        this.#pong = Uint8Array.from(payload) // not slice: a Buffer's does not copy
+        this.#control.pong(payload)
         return true
       case PONG:
         return this.#pongArrives(payload)
@@ -262,8 +266,9 @@ export class Protocol implements FrameSink {
     const stream = this.#streams.get(id)
     if (stream === undefined) return this.#streams.known(id) || this.#violation('protocol')
     if (type === CREDIT) return this.#creditArrives(stream, u32(payload, 0))
+    const { events, receive } = stream
+    if (type === RETURN) return receive.returned(u32(payload, 0), events.kept()) || this.#violation('credit')
     if (type === FIN) return this.#finArrives(stream)
-    const { events } = stream
     this.#drop(stream)
     events.reset(resetCode(u32(payload, 0)))
     return !this.over
@@ -327,11 +332,6 @@ export class Protocol implements FrameSink {
 
   #transmitControl(now: number): void {
     const gather = this.#gather
-    if (this.#pong !== undefined && !this.over) {
-      gather.header(PONG, 8, 0)
-      gather.append(this.#pong)
-      this.#pong = undefined
-    }
     this.#control.move(gather)
     if (this.over) return
     const inPassing = gather.bytes > 0 || this.#receipts.due(now)

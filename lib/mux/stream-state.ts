@@ -48,6 +48,7 @@ export class StreamState {
   gone = false
   /** In the list of streams whose credit is to be looked at. */
   creditNoted = false
+  #moved = false
   // For the scheduler alone.
   place: 'none' | 'sparse' | 'bulk' = 'none'
   turn = 0
@@ -63,6 +64,13 @@ export class StreamState {
 
   get sendable(): boolean {
     return this.queued > 0 && this.credit > 0 && !this.gone
+  }
+
+  /** Nothing was sent since the last such question. */
+  rests(): boolean {
+    const moved = this.#moved
+    this.#moved = false
+    return !moved && this.queued === 0 && !this.finished
   }
 
   /** Bytes have come. True: its peer sends little on it, by the measure of the scheduler there. */
@@ -81,6 +89,7 @@ export class StreamState {
   move(length: number, gather: Gather): void {
     this.queued -= length
     this.credit -= length
+    this.#moved = true
     let left = length
     while (left > 0) {
       const bytes = this.#queue[this.#head]!

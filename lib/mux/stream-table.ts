@@ -28,6 +28,11 @@ export class StreamTable {
     return [...this.#streams.values()]
   }
 
+  /** Those that have sent nothing since they were asked for the last time. */
+  *resting(): Iterable<StreamState> {
+    for (const stream of this.#streams.values()) if (stream.rests()) yield stream
+  }
+
   /** We cannot open another one, ever. */
   get exhausted(): boolean {
     return this.#ourNextId > MAX_STREAM_ID

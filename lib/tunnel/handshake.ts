@@ -2,7 +2,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign, verify } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 
-const VERSION = 2
+const VERSION = 3
 /** Either side gives up after this, ms. */
 const HANDSHAKE_MS = 10_000
 const AGENT_MAGIC = 'kt-agent'

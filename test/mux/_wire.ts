@@ -96,7 +96,7 @@ export function number(...values: number[]): Buffer {
 
 /** The frames in `bytes`, as `TYPE id length`. */
 export function names(bytes: Uint8Array): string[] {
-  const types = ['DATA', 'OPEN', 'CREDIT', 'FIN', 'RESET', 'PING', 'PONG', 'GOAWAY', 'ACK']
+  const types = ['DATA', 'OPEN', 'CREDIT', 'FIN', 'RESET', 'PING', 'PONG', 'GOAWAY', 'ACK', 'RETURN']
   const found: string[] = []
   const sink: FrameSink = {
     data: (id, data) => found.push(`DATA ${id} ${data.length}`) > 0,

@@ -138,7 +138,7 @@ test('whatever a stranger says, the agent says no', async t => {
       near.on('error', () => {}).resume()
       if (polite) {
         bytes.set(Buffer.from('ktclient'))
-        bytes.set([0, 2], 8)
+        bytes.set([0, 3], 8)
       }
       near.write(bytes)
       const reason = await reasonOf(agentHandshake(far, { publicKey, instance }))
