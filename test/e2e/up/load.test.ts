@@ -1,4 +1,4 @@
-// A stuck flow, many flows, a burst of connections. The stuck one first: what a load has left behind would hide its memory.
+// A stuck flow, many that rest, many that do not, a burst of connections. The stuck one first: what a load has left behind would hide its memory.
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,6 +15,8 @@ const FLOWS = 64
 const FLOW_MIB = 16
 const WAIT_MAX_MS = 2000
 const STALL_MAX_MIB = 32
+/** Far more than there are first windows for. */
+const RESTING = 300
 /** Stuck long enough for everything on the way to fill up. */
 const STALL_MS = 6000
 
@@ -85,6 +87,20 @@ test.serial('a reader that never reads costs little memory and slows nobody', as
     t.true(quantile(beside.requestsMs, 0.5) < 3 * quantile(free.requestsMs, 0.5) + 5)
   } finally {
     stalled.kill('SIGKILL')
+  }
+})
+
+test.serial(`beside ${RESTING} connections that rest a new one is as fast as alone`, async t => {
+  const host = await serviceAddress('node-echo')
+  const free = await service(host)
+  const resting = spawnOnLaptop(process.execPath, [peerPath('resting'), host, `${ECHO_PORT}`, `${RESTING}`])
+  try {
+    t.is(String(await once(resting.stdout, 'data')).trim(), `${RESTING}`)
+    const beside = await service(host)
+    t.log(`download of 64 MiB: ${free.downloadMs.toFixed(0)} ms, beside them ${beside.downloadMs.toFixed(0)} ms`)
+    t.true(beside.downloadMs < 2 * free.downloadMs + 500)
+  } finally {
+    resting.kill('SIGKILL')
   }
 })
 
