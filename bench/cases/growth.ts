@@ -24,6 +24,8 @@ const AT_ONCE = 64
 /** After the last connection is open, before memory is read. */
 const SETTLE_MS = 1000
 const SAMPLE_MS = 10_000
+/** What thousands of connections have left behind is given back by then: memory that was not needed for five seconds. */
+const FREE_MS = 11_000
 /** DESIGN.md §4. */
 const CLIENT_MB: Goal = { of: 'value', most: 150 }
 const AGENT_MB: Goal = { of: 'value', most: 96 }
@@ -43,6 +45,7 @@ export const growth: Case = {
         rows.push(...(await subject.atSize(connections, context.quick ? QUICK_BYTES : BYTES)))
       }
       await subject.hold(0)
+      if (!context.quick) await sleep(FREE_MS)
       for (const direction of ['down', 'up', 'both'] as const) {
         context.progress(`growth: ${BUSY_FLOWS} flows, ${direction}`)
         rows.push(...(await subject.busy(direction, context.quick ? QUICK_BYTES : BUSY_BYTES)))
