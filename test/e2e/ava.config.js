@@ -2,6 +2,7 @@
 export default {
   files: ['test/e2e/**/*.test.ts'],
   extensions: ['ts'],
+  require: ['./test/_support/temporary.ts'],
   workerThreads: false,
   concurrency: 1,
   serial: true,
