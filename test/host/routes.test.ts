@@ -55,6 +55,33 @@ test('ten thousand routes in one process', async t => {
   )
 })
 
+test('connections into the device are not paced where the system paces all; another congestion control stays', async t => {
+  const at = laptop(t)
+  if (at === undefined) return
+  const { worker, namespace } = at
+  const of = (control: string): Promise<unknown> =>
+    worker.call('shell', `echo ${control} > /proc/sys/net/ipv4/tcp_congestion_control`)
+  const added = async (): Promise<string[]> => {
+    await worker.call('add', ROUTES)
+    const shown = [4, 6].flatMap(family =>
+      namespace.exec('ip', `-${family}`, 'route', 'show', 'dev', 'kt0').split('\n')
+    )
+    await worker.call('remove', ROUTES)
+    return shown.filter(line => line.includes('congctl')).map(line => /congctl (\S+)/.exec(line)![1]!)
+  }
+  await worker.call('shell', TUN)
+  await worker.call('configure', SETUP)
+  await of('reno')
+  t.deepEqual(await added(), [])
+  try {
+    await of('bbr')
+  } catch {
+    t.log('this kernel has no bbr')
+    return
+  }
+  t.regex([...new Set(await added())].join(' '), /^(cubic|reno)$/)
+})
+
 test('a route that is there already is refused by name, with advice', async t => {
   const at = laptop(t)
   if (at === undefined) return
@@ -63,7 +90,7 @@ test('a route that is there already is refused by name, with advice', async t =>
   await worker.call('configure', SETUP)
   await worker.call('shell', 'ip route add 10.96.0.0/16 dev other')
   const error = await t.throwsAsync(worker.call('add', ['10.1.0.0/16', '10.96.0.0/16']))
-  t.regex(error.message, /a route cannot be set: File exists \(ip route add 10\.96\.0\.0\/16 dev kt0\)/)
+  t.regex(error.message, /a route cannot be set: File exists \(ip route add 10\.96\.0\.0\/16 dev kt0( congctl \S+)?\)/)
 })
 
 test('a device that is not there, and an IPv6 that is switched off', async t => {
