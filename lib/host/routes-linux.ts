@@ -65,8 +65,8 @@ export async function addRoutes(device: string, cidrs: readonly string[], place:
 
 /** The same, before whoever routes the very same range already. */
 export async function addRoutesFirst(device: string, cidrs: readonly string[]): Promise<void> {
-  // IPv4 asks the newest of equals that is put in front; for IPv6 the metric decides, and a subnet of the kernel's has 256.
   const how = congestionControl()
+  // IPv4 asks the newest of equals that is put in front; for IPv6 the metric decides, and a subnet of the kernel's has 256.
   const command = (cidr: string): string =>
     cidr.includes(':') ? `route add ${cidr} dev ${device} metric 1${how}` : `route prepend ${cidr} dev ${device}${how}`
   await batch(cidrs.filter(usable(device, HERE)).map(command), 'a route cannot be set', HERE)

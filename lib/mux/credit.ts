@@ -41,6 +41,7 @@ function usable(roundTripMs: number): number {
   return Math.min(MAX_WINDOW, MAX_RATE * (1.5 * roundTripMs + QUEUE_MS))
 }
 
+/** What windows on such a way add up to beyond the least of each, bytes. */
 function spare(roundTripMs: number): number {
   return Math.max(SPARE_WINDOW, usable(roundTripMs) / MOST_PART)
 }
